@@ -1,0 +1,61 @@
+# make demo    run the main job: a year of real flights, from raw events to a published table
+# make test    run the tests
+# make check   lint, types, import boundaries, and the tests on every Python 3.11-3.13 here
+# make bench   ratios against named baselines, measured in one run
+#
+# Each does its own set-up: a virtual environment in .venv with the pinned packages.
+
+PYTHON ?= $(shell tools/pythons | head -n 1)
+VENV   := .venv
+BIN    := $(VENV)/bin
+WORKERS ?= 2
+export PYTHONDONTWRITEBYTECODE=
+
+.PHONY: demo test check lint types boundaries test-pythons bench constraints clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p;/^$$/q' Makefile
+
+demo: $(VENV)/.ready
+	@$(BIN)/lakegate demo
+
+test: $(VENV)/.ready
+	@echo "==> tests on $$($(BIN)/python --version)"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
+
+check: lint types boundaries test-pythons test
+
+lint: $(VENV)/.ready
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready
+	@echo "==> mypy --strict"
+	@$(BIN)/mypy
+
+boundaries: $(VENV)/.ready
+	@echo "==> import boundaries"
+	@$(BIN)/lint-imports
+
+# The quick tests on every other Python that is here; `test` then runs all of them on the main one.
+test-pythons:
+	@for python in $$(tools/pythons | tail -n +2); do tools/test-on "$$python" || exit 1; done
+
+bench: $(VENV)/.ready
+	@$(BIN)/python -m benchmarks
+
+constraints: $(VENV)/.ready
+	@$(BIN)/python -m pip install -q 'uv>=0.5,<1'
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --all-extras \
+	  --group dev --no-annotate --custom-compile-command "make constraints" --upgrade \
+	  pyproject.toml -o constraints.txt
+
+$(VENV)/.ready: constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Lakegate needs Python 3.11, 3.12 or 3.13 with venv; none was found. Install one, or run: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@tools/make-venv "$(PYTHON)" $(VENV)
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

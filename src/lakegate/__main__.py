@@ -1,0 +1,5 @@
+"""``python -m lakegate``."""
+
+from lakegate.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""SLA and quality checks on a pinned snapshot, and publishing what passed."""

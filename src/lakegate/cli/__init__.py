@@ -1,0 +1,1 @@
+"""The command line: noun then verb, thin over :mod:`lakegate.pipeline`."""

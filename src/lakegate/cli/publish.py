@@ -1,0 +1,117 @@
+"""``lakegate audit`` and ``publish``: judge what is staged, then move ``main`` to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lakegate.cli.options import ProjectOption
+from lakegate.cli.output import Format, console, emit
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lakegate.audit.result import AuditReport, RuleResult
+
+__all__ = ["audit", "publish", "render"]
+
+
+def audit(
+    *streams: str,
+    clock: Literal["wall", "event"] = "wall",
+    project: ProjectOption = Path(),
+    format: Format = "text",
+) -> int:
+    """Judge what is staged by the contract's rules and SLAs; exit 1 if it may not be published.
+
+    Parameters
+    ----------
+    streams:
+        Streams to audit; all of the project's if none is named.
+    clock:
+        ``event``: the newest event time is now, for replaying history.
+    """
+    from lakegate.audit.base import EventClock, WallClock
+    from lakegate.pipeline.project import open_project
+
+    passed = True
+    with open_project(project) as opened:
+        for stream in opened.selected(streams):
+            chosen = EventClock() if clock == "event" else WallClock()
+            report = opened.audit(stream.name, clock=chosen).report
+            passed &= report.passed
+            if format == "json":
+                emit(report)
+            else:
+                console().print(render(report))
+    return 0 if passed else 1
+
+
+def publish(*streams: str, project: ProjectOption = Path(), format: Format = "text") -> int:
+    """Move ``main`` to the staged snapshot that was audited last; exit 1 if refused.
+
+    Refuses when an error-level rule failed, nothing was audited, or ``main`` has moved since.
+
+    Parameters
+    ----------
+    streams:
+        Streams to publish; all of the project's if none is named.
+    """
+    from lakegate.cli.output import say_error
+    from lakegate.errors import PublishRefused
+    from lakegate.pipeline.auditing import publish_last
+    from lakegate.pipeline.project import open_project
+
+    refused = 0
+    with open_project(project) as opened:
+        for stream in opened.selected(streams):
+            try:
+                published = publish_last(opened, stream)
+            except PublishRefused as error:
+                refused += 1
+                if format == "json":
+                    emit({"stream": stream.name, "published": None, "refused": str(error)})
+                else:
+                    say_error(str(error))
+                continue
+            if format == "json":
+                emit(published)
+            else:
+                console().print(
+                    f"[green]✓[/] [bold]{stream.name}[/]  main is at snapshot "
+                    f"{published.snapshot_id}"
+                )
+    return 1 if refused else 0
+
+
+def render(report: AuditReport) -> RenderableType:
+    """One line per rule, failures first, with the verdict on the whole."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for result in sorted(report.results, key=lambda result: not result.failed):
+        mark, style = _mark(result)
+        table.add_row(Text(mark, style), result.name, Text(_tail(result.name, result.sentence())))
+    verdict = (
+        Text("may be published", "bold green") if report.passed else Text("held back", "bold red")
+    )
+    head = Text.assemble(
+        (report.stream, "bold"), f"  snapshot {report.snapshot_id}, {report.rows:,} rows: ", verdict
+    )
+    return Group(head, table)
+
+
+def _tail(name: str, sentence: str) -> str:
+    return sentence.removeprefix(f"{name}: ")
+
+
+def _mark(result: RuleResult) -> tuple[str, str]:
+    from lakegate.audit.result import Status
+
+    if result.holds_back:
+        return "✗", "red"
+    if result.failed:
+        return "!", "yellow"
+    return ("·", "dim") if result.status is Status.NOT_MEASURED else ("✓", "green")

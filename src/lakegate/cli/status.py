@@ -1,0 +1,89 @@
+"""``lakegate status``: the flow, and the proof that nothing was lost or counted twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakegate.cli.options import ProjectOption
+from lakegate.cli.output import Format, console, emit
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lakegate.ledger.books import StreamProof
+    from lakegate.pipeline.status import Status
+
+__all__ = ["render", "status"]
+
+
+def status(
+    *streams: str,
+    full: bool = False,
+    project: ProjectOption = Path(),
+    format: Format = "text",
+) -> int:
+    """Show the flow with its counts and prove that they balance; exit 1 if they do not.
+
+    Parameters
+    ----------
+    streams:
+        Streams to look at; all of the project's if none is named.
+    full:
+        Read again everything that is still there, sealed or not.
+    """
+    from lakegate.pipeline.project import open_project
+
+    with open_project(project) as opened:
+        found = opened.status(*streams, full=full)
+    if format == "json":
+        emit(found.document())
+    else:
+        console().print(render(found))
+    return 0 if found.proven else 1
+
+
+def render(status: Status) -> RenderableType:
+    """The flow as a table, then the proof or the gaps."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("stream")
+    for column in ("raw", "accepted", "rejected", "tombst.", "landed", "published", "lag"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for proof in status.proofs:
+        table.add_row(*_numbers(proof), _verdict(proof))
+    lines: list[RenderableType] = [table, Text()]
+    for proof in status.proofs:
+        lines += [Text.assemble(("  ✗ ", "red"), gap) for gap in proof.gaps]
+    for pause in status.pauses:
+        lines.append(Text.assemble(("  ‖ ", "yellow"), pause))
+    reread = sum(proof.reread for proof in status.proofs)
+    sealed = sum(proof.total("sealed") for proof in status.proofs)
+    counted = f"{reread:,} records re-read, {sealed:,} sealed earlier, in {status.seconds:.1f} s"
+    if status.proven:
+        lines.append(
+            Text.assemble(
+                ("proven", "bold green"),
+                f"  raw = accepted + rejected + tombstones, accepted = landed + waiting, "
+                f"landed = published + waiting\n        {counted}",
+            )
+        )
+    else:
+        lines.append(Text.assemble(("not proven", "bold red"), f"  {counted}"))
+    return Group(*lines)
+
+
+def _numbers(proof: StreamProof) -> list[str]:
+    columns = ("raw", "accepted", "rejected", "tombstones", "landed", "published")
+    lag = proof.total("waiting_to_judge")
+    return [proof.stream, *(f"{proof.total(column):,}" for column in columns), f"{lag:,}"]
+
+
+def _verdict(proof: StreamProof) -> str:
+    if not proof.proven:
+        return "[red]✗ gap[/]"
+    return "[green]✓[/] observed" if proof.observed else "[green]✓[/]"

@@ -1,0 +1,462 @@
+"""Quality rules: what each asks, and whether the gate or the audit can judge it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from lakegate.contract.custom import settings
+from lakegate.contract.document import Node
+from lakegate.contract.duration import is_cron
+from lakegate.contract.option import check_pattern, json_text
+from lakegate.contract.problem import Report, nearest
+from lakegate.contract.stream import Place, QualityRule, RuleKind, Scope
+from lakegate.contract.type import (
+    AnyType,
+    ArrayType,
+    Constraint,
+    Field,
+    Location,
+    ObjectType,
+    Severity,
+)
+
+__all__ = [
+    "METRICS",
+    "OPERATORS",
+    "Quality",
+    "name_rules",
+    "place_sql",
+    "quality_rules",
+    "uniqueness",
+]
+
+OPERATORS = (
+    *("mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo"),
+    *("mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween"),
+)
+_BETWEEN = frozenset({"mustBeBetween", "mustNotBeBetween"})
+METRICS: dict[str, frozenset[str]] = {
+    "nullValues": frozenset({"property"}),
+    "missingValues": frozenset({"property"}),
+    "invalidValues": frozenset({"property"}),
+    "duplicateValues": frozenset({"property", "object"}),
+    "rowCount": frozenset({"object"}),
+}
+_PER_RECORD = frozenset({"nullValues", "missingValues", "invalidValues"})
+# ODCS 3.0 named its library rules otherwise.
+_OLD_METRICS = {"duplicateCount": "duplicateValues", "validValues": "invalidValues"}
+_ARGUMENTS = {
+    "missingValues": ("missingValues",),
+    "invalidValues": ("validValues", "pattern"),
+    "duplicateValues": ("properties",),
+}
+_UNITS = {"rows": "rows", "row": "rows", "percent": "percent", "%": "percent"}
+_SEVERITIES = {"warn": "warning", "fatal": "critical", "blocker": "critical", "information": "info"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What a ``quality`` list is about: a column, or the object when ``field`` is None."""
+
+    column: str
+    field: Field | None
+    in_array: bool = False
+    columns: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> str:
+        """``property`` or ``object``."""
+        return "object" if self.field is None else "property"
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    valid: tuple[str | None, ...] | None = None
+    missing: tuple[str | None, ...] | None = None
+    pattern: str | None = None
+    properties: tuple[str, ...] = ()
+
+
+def quality_rules(
+    node: Node, about: Quality, report: Report
+) -> tuple[list[QualityRule], list[Constraint]]:
+    """The rules of an element's ``quality``, and the constraints of those the gate judges."""
+    rules: list[QualityRule] = []
+    judged: list[Constraint] = []
+    for entry in node.items("quality"):
+        rule = _rule(entry, about, report)
+        if rule is None:
+            continue
+        rules.append(rule)
+        if rule.place is Place.GATE:
+            judged.extend(_constraints(rule))
+    return rules, judged
+
+
+def uniqueness(columns: Sequence[str], severity: Severity, at: Location) -> QualityRule:
+    """The rule that ``unique`` and ``primaryKey`` imply."""
+    return QualityRule(
+        name="",
+        kind=RuleKind.METRIC,
+        place=Place.AUDIT,
+        reason="uniqueness needs every row",
+        severity=severity,
+        metric="duplicateValues",
+        properties=tuple(columns),
+        operator="mustBe",
+        bounds=(Decimal(0),),
+        dimension="uniqueness",
+        location=at,
+    )
+
+
+def _kind(entry: Node) -> RuleKind:
+    declared = entry.text("type")
+    if declared in tuple(RuleKind):
+        return RuleKind(declared)
+    if entry.get("metric") is None and entry.get("rule") is None:
+        if entry.get("query") is not None:
+            return RuleKind.SQL
+        if entry.get("engine") is not None or entry.get("implementation") is not None:
+            return RuleKind.CUSTOM
+        if entry.get("description") is not None and _operators(entry) == []:
+            return RuleKind.TEXT
+    return RuleKind.METRIC
+
+
+def _operators(entry: Node) -> list[str]:
+    return [name for name in entry.mapping() if name in OPERATORS]
+
+
+def _rule(entry: Node, about: Quality, report: Report) -> QualityRule | None:
+    kind = _kind(entry)
+    _schedule(entry, report)
+    if kind in (RuleKind.TEXT, RuleKind.CUSTOM):
+        return _not_judged(entry, kind, report)
+    metric = _metric(entry, about, report) if kind is RuleKind.METRIC else None
+    if kind is RuleKind.METRIC and metric is None:
+        return None
+    query = entry.text("query")
+    if kind is RuleKind.SQL and query is None:
+        advice = "add `query:`"
+        report.add("LG505", entry.at, "an SQL rule without its query", advice=advice)
+        return None
+    operator = _operator(entry, metric, report)
+    bounds = _bounds(entry, operator, kind, report)
+    if operator is None or bounds is None:
+        return None
+    arguments = _arguments(entry, metric, about, report)
+    place, reason = _place(kind, metric, about, operator, bounds)
+    columns = arguments.properties or ((about.column,) if about.column else ())
+    return replace(
+        _common(entry, kind, report),
+        place=place,
+        reason=reason,
+        metric=metric,
+        properties=columns,
+        operator=operator,
+        bounds=bounds,
+        unit=_unit(entry, report),
+        valid_values=arguments.valid,
+        missing_values=arguments.missing,
+        pattern=arguments.pattern,
+        query=query if kind is RuleKind.SQL else None,
+    )
+
+
+def _common(entry: Node, kind: RuleKind, report: Report) -> QualityRule:
+    own = settings(entry, "quality", report)
+    return QualityRule(
+        name=entry.text("id") or entry.text("name") or "",
+        kind=kind,
+        place=Place.NONE,
+        reason="",
+        severity=_severity(entry, report),
+        scope=own.get("scope") or Scope.TABLE,
+        schedule=entry.text("schedule"),
+        dimension=entry.text("dimension"),
+        description=entry.text("description"),
+        location=entry.at,
+    )
+
+
+def _not_judged(entry: Node, kind: RuleKind, report: Report) -> QualityRule:
+    if kind is RuleKind.TEXT:
+        reason = "text is for people; write a metric or SQL to have it judged"
+    else:
+        engine = entry.text("engine") or "another engine"
+        reason = f"written for {engine}, which Lakegate does not run"
+    return replace(_common(entry, kind, report), reason=reason)
+
+
+def _severity(entry: Node, report: Report) -> Severity:
+    text = entry.text("severity")
+    if text is None:
+        return Severity.ERROR
+    lower = _SEVERITIES.get(text.lower(), text.lower())
+    if lower in tuple(Severity):
+        return Severity(lower)
+    advice = f"use {', '.join(Severity)}"
+    report.add("LG509", entry.find(("severity",)).at, f"`{text}` is read as error", advice=advice)
+    return Severity.ERROR
+
+
+def _schedule(entry: Node, report: Report) -> None:
+    schedule, scheduler = entry.text("schedule"), entry.text("scheduler")
+    if schedule is None or (scheduler or "cron").lower() != "cron" or is_cron(schedule):
+        return
+    advice = "minute, hour, day of month, month, day of week: `30 0 * * *` is half past midnight"
+    message = f"`{schedule}` is not a five-field cron schedule and is ignored"
+    report.add("LG112", entry.find(("schedule",)).at, message, advice=advice)
+
+
+def _metric(entry: Node, about: Quality, report: Report) -> str | None:
+    key = "metric" if entry.get("metric") is not None else "rule"
+    name = entry.text(key)
+    if name is None:
+        if _operators(entry):
+            advice = f"add `metric:` ({', '.join(METRICS)}), or `type: sql` and `query:`"
+            report.add("LG503", entry.at, "the rule names no metric", advice=advice)
+        return None
+    name = _OLD_METRICS.get(name, name)
+    levels = METRICS.get(name)
+    if levels is None:
+        near = nearest(name, METRICS)
+        advice = f"did you mean `{near}`?" if near else f"metrics: {', '.join(METRICS)}"
+        report.add("LG503", entry.find((key,)).at, f"unknown metric `{name}`", advice=advice)
+        return None
+    complex_type = about.field is not None and isinstance(
+        about.field.type, ArrayType | ObjectType | AnyType
+    )
+    if about.level not in levels or (complex_type and name in ("invalidValues", "duplicateValues")):
+        where = "a single value" if about.level in levels else " or ".join(sorted(levels))
+        message = f"`{name}` is a metric of {where}"
+        advice = "move the rule to a property" if about.field is None else "move it to the object"
+        report.add("LG504", entry.find((key,)).at, message, advice=advice)
+        return None
+    return name
+
+
+def _operator(entry: Node, metric: str | None, report: Report) -> str | None:
+    names = _operators(entry)
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        if not any(nearest(key, OPERATORS) for key in entry.mapping()):  # else LG103 names it
+            message = f"nothing says what {metric or 'the query'} must be"
+            report.add("LG501", entry.at, message, advice="add one, such as `mustBe: 0`")
+        return None
+    at = entry.at_key(names[1])
+    advice = "keep one (a range is `mustBeBetween: [low, high]`), or write two rules"
+    report.add("LG502", at, f"two operators: {' and '.join(names)}", advice=advice)
+    return None
+
+
+def _bounds(
+    entry: Node, operator: str | None, kind: RuleKind, report: Report
+) -> tuple[Decimal | bool, ...] | None:
+    if operator is None:
+        return None
+    node = entry.find((operator,))
+    wanted = "two numbers" if operator in _BETWEEN else "a number"
+    values = node.value if isinstance(node.value, list) else [node]
+    bounds = [_bound(value, operator, kind) for value in values]
+    paired = len(bounds) == 2 if operator in _BETWEEN else not isinstance(node.value, list)
+    if not paired or any(bound is None for bound in bounds):
+        report.add("LG512", node.at, f"{operator} needs {wanted}", advice="numbers are not quoted")
+        return None
+    found = tuple(bound for bound in bounds if bound is not None)
+    if operator in _BETWEEN:
+        low, high = found
+        if low > high:
+            report.add("LG302", node.at, f"no value can pass: {low} is above {high}")
+        text = f"{operator} includes {low} and {high} (ODCS' prose says it does not)"
+        report.add("LG510", node.at, text, advice="see docs/reference/deviations.md")
+    return found
+
+
+def _bound(node: Node, operator: str, kind: RuleKind) -> Decimal | bool | None:
+    if isinstance(node.value, bool):
+        boolean = kind is RuleKind.SQL and operator in ("mustBe", "mustNotBe")
+        return node.value if boolean else None
+    return Decimal(node.value) if isinstance(node.value, int | Decimal) else None
+
+
+def _unit(entry: Node, report: Report) -> str:
+    text = entry.text("unit")
+    if text is None:
+        return "rows"
+    unit = _UNITS.get(text.lower())
+    if unit is None:
+        message = f"unknown unit `{text}`"
+        report.add("LG508", entry.find(("unit",)).at, message, advice="use rows or percent")
+    return unit or "rows"
+
+
+def _arguments(entry: Node, metric: str | None, about: Quality, report: Report) -> _Arguments:
+    wanted = _ARGUMENTS.get(metric or "", ())
+    source = entry.get("arguments")
+    inside = source is not None and isinstance(source.value, dict)
+    found = {name: source.get(name) for name in wanted} if inside and source is not None else {}
+    for name in wanted:
+        beside = entry.get(name)
+        if beside is None or found.get(name) is not None:
+            continue
+        found[name] = beside
+        if source is not None or entry.get("rule") is None:
+            message = f"`{name}` stands beside `arguments`, where ODCS does not read it"
+            advice = "indent it below `arguments:`"
+            report.add("LG505", entry.at_key(name), message, advice=advice)
+    given = {name: node for name, node in found.items() if node is not None}
+    needed = metric in ("missingValues", "invalidValues") or (
+        metric == "duplicateValues" and about.field is None
+    )
+    if needed and not given:
+        advice = f"add `arguments:` with {' or '.join(f'`{name}:`' for name in wanted)}"
+        report.add("LG505", entry.at, f"`{metric}` needs arguments", advice=advice)
+    return _read_arguments(given, about, report)
+
+
+def _read_arguments(given: dict[str, Node], about: Quality, report: Report) -> _Arguments:
+    pattern = given.get("pattern")
+    text = pattern.value if pattern is not None else None
+    if pattern is not None and (not isinstance(text, str) or not check_pattern(pattern, report)):
+        text = None
+    valid, missing = given.get("validValues"), given.get("missingValues")
+    properties = given.get("properties") if about.field is None else None
+    names: list[str] = []
+    if properties is not None and isinstance(properties.value, list):
+        for child in properties.value:
+            name = str(child.value)
+            if name not in about.columns:
+                near = nearest(name, about.columns)
+                advice = f"did you mean `{near}`?" if near else ""
+                report.add("LG513", child.at, f"no property `{name}`", advice=advice)
+            names.append(name)
+    return _Arguments(
+        valid=_texts(valid, report),
+        missing=_texts(missing, report),
+        pattern=text if isinstance(text, str) else None,
+        properties=tuple(names),
+    )
+
+
+def _texts(node: Node | None, report: Report) -> tuple[str | None, ...] | None:
+    if node is None:
+        return None
+    if not isinstance(node.value, list) or any(
+        isinstance(child.value, dict | list) for child in node.value
+    ):
+        report.add("LG505", node.at, "a list of values is needed", advice="write [a, b]")
+        return None
+    return tuple(json_text(child.value) for child in node.value)
+
+
+def _place(
+    kind: RuleKind,
+    metric: str | None,
+    about: Quality,
+    operator: str,
+    bounds: tuple[Decimal | bool, ...],
+) -> tuple[Place, str]:
+    never = operator == "mustBe" and bounds == (Decimal(0),) and not isinstance(bounds[0], bool)
+    if kind is RuleKind.SQL:
+        return Place.AUDIT, "a query over the table"
+    if metric in _PER_RECORD and never:
+        return Place.GATE, "no record may have one"
+    if about.in_array:
+        return Place.NONE, "a count inside arrays; only mustBe: 0 can be judged there"
+    if metric in _PER_RECORD:
+        return Place.AUDIT, "a tolerance needs more than one record"
+    if metric == "duplicateValues":
+        return Place.AUDIT, "uniqueness needs every row"
+    return Place.AUDIT, "a count needs every row"
+
+
+def _constraints(rule: QualityRule) -> list[Constraint]:
+    found: list[Constraint] = []
+    if rule.metric == "nullValues":
+        found.append(Constraint("nullValues", 0, rule.severity, rule.location))
+    if rule.metric == "missingValues" and rule.missing_values is not None:
+        found.append(Constraint("missingValues", rule.missing_values, rule.severity, rule.location))
+    if rule.metric == "invalidValues" and rule.valid_values is not None:
+        found.append(Constraint("invalidValues", rule.valid_values, rule.severity, rule.location))
+    if rule.metric == "invalidValues" and rule.pattern is not None:
+        found.append(Constraint("invalidPattern", rule.pattern, rule.severity, rule.location))
+    return found
+
+
+def place_sql(
+    rules: Sequence[QualityRule],
+    fields: tuple[Field, ...],
+    report: Report,
+    *,
+    object_name: str,
+    queries: Mapping[Location, Location],
+) -> list[QualityRule]:
+    """The rules, those in SQL placed at the gate when each record can be judged by itself.
+
+    ``queries`` says where the query of the rule at a place stands.
+    """
+    from lakegate.contract.predicate import NotPerRecord, SqlRuleError, parse_row_rule
+
+    placed: list[QualityRule] = []
+    for rule in rules:
+        if rule.kind is not RuleKind.SQL or rule.query is None or rule.location is None:
+            placed.append(rule)
+            continue
+        name = rule.properties[0] if rule.properties else None
+        try:
+            found = parse_row_rule(rule.query, fields, property_name=name, object_name=object_name)
+        except SqlRuleError as cause:
+            report.add("LG506", queries.get(rule.location, rule.location), str(cause))
+            continue
+        never = rule.operator == "mustBe" and rule.bounds in ((Decimal(0),),)
+        if isinstance(found, NotPerRecord):
+            placed.append(replace(rule, reason=found.reason))
+        elif never and not isinstance(rule.bounds[0], bool):
+            reason = "a condition on one record that none may meet"
+            placed.append(replace(rule, place=Place.GATE, reason=reason))
+        else:
+            reason = "a tolerance needs more than one record"
+            placed.append(replace(rule, reason=reason))
+    return placed
+
+
+def name_rules(
+    rules: Sequence[QualityRule], subject: str, report: Report
+) -> tuple[QualityRule, ...]:
+    """The rules, each with a name of its own that is stable as long as the rule is."""
+    taken = {rule.name for rule in rules if rule.name}
+    seen: set[str] = set()
+    named: list[QualityRule] = []
+    for rule in rules:
+        name = rule.name
+        if name and name in seen and rule.location is not None:
+            message = f"another rule is named `{name}`"
+            report.add("LG514", rule.location, message, advice="give each rule its own id")
+        if not name:
+            name = _derived(rule, subject)
+            if name in taken or name in seen:
+                name = f"{name}.{_fingerprint(rule)}"
+        while name in seen:
+            name += "+"
+        seen.add(name)
+        named.append(replace(rule, name=name))
+    return tuple(named)
+
+
+def _derived(rule: QualityRule, subject: str) -> str:
+    about = "+".join(rule.properties) or subject
+    if rule.metric is not None:
+        return f"{about}.{rule.metric}"
+    return f"{about}.{rule.kind}.{_fingerprint(rule)}"
+
+
+def _fingerprint(rule: QualityRule) -> str:
+    what = (rule.query, rule.description, rule.operator, rule.bounds, rule.unit, rule.valid_values)
+    parts = repr((*what, rule.missing_values, rule.pattern, str(rule.severity)))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -1,0 +1,279 @@
+"""One set of vectorised rules over decoded columns: which rows have no failure at all.
+
+Certifying is one-sided. A row stays only when its types, its nulls, every constraint and every rule
+are proven good; any other row is doubtful and goes to the reference path, which finds the failures.
+A decoder joins by producing :class:`lakegate.gate.decode.base.Decoded`, and a rule by its
+``check_array``; neither knows the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakegate.contract.stream import Stream
+from lakegate.contract.type import (
+    ArrayType,
+    DateType,
+    DecimalType,
+    Field,
+    IntegerType,
+    ObjectType,
+    TimestampType,
+    TimeType,
+    Type,
+)
+from lakegate.gate.decode.base import Decoded
+from lakegate.gate.predicate_arrow import NotVectorised, evaluate_columns
+from lakegate.gate.reference import Check, compile_checks
+from lakegate.gate.row_rule import row_rules
+from lakegate.gate.schema import arrow_field, arrow_schema
+from lakegate.gate.temporal_array import read_dates, read_times, read_timestamps
+from lakegate.gate.value import Mismatch, Reader, reader
+
+__all__ = ["Certifier"]
+
+_Mask = npt.NDArray[np.bool_]
+_Index = npt.NDArray[np.int64]
+_UNSIGNED = "^(?:0|[1-9][0-9]{0,18})$"  # 19 digits are below 2**64, 20 may not be
+
+
+class Certifier:
+    """The vectorised rules of one stream; holds nothing between calls."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._columns = [_Column(field) for field in stream.fields]
+        self._checks = compile_checks(stream.constraints, ObjectType(stream.fields))
+        self._rules = row_rules(stream)
+        schema = arrow_schema(stream)
+        self._schema = pa.schema([schema.field(i) for i in range(len(stream.fields))])
+        self._looks_at_keys = _looks_at_keys(stream.fields) or any(
+            check.rule.on_object for check in self._checks
+        )
+
+    def certify(self, decoded: Decoded) -> Decoded:
+        """The rows of ``decoded`` that are certainly good, in the schema's types."""
+        count = len(decoded.index)
+        rows = _Rows(count)
+        if self._looks_at_keys and decoded.undeclared:
+            # The columns do not show the undeclared keys that such a rule would count.
+            rows.good &= ~np.isin(decoded.index, list(decoded.undeclared))
+        everywhere = np.arange(count)
+        columns = [
+            column.certify(array, everywhere, rows)
+            for column, array in zip(self._columns, decoded.columns, strict=True)
+        ]
+        table = pa.Table.from_arrays(columns, schema=self._schema)
+        self._certify_records(table, rows)
+        if rows.good.all():
+            return Decoded(decoded.index, columns, decoded.undeclared)
+        kept = pa.array(rows.good)
+        return Decoded(
+            decoded.index[rows.good],
+            [column.filter(kept) for column in columns],
+            decoded.undeclared,
+        )
+
+    def _certify_records(self, table: pa.Table, rows: _Rows) -> None:
+        everywhere = np.arange(table.num_rows)
+        if self._checks:
+            record = table.to_struct_array().combine_chunks()
+            for check in self._checks:
+                _run(check, record, everywhere, rows)
+        for rule in self._rules:
+            try:
+                rejected = evaluate_columns(rule.rule, table).fill_null(False)
+            except NotVectorised:
+                rows.doubt(everywhere)
+            else:
+                rows.doubt(everywhere[_to_mask(rejected)])
+
+
+class _Rows:
+    """Which rows are good so far."""
+
+    __slots__ = ("good",)
+
+    def __init__(self, count: int) -> None:
+        self.good = np.ones(count, dtype=bool)
+
+    def doubt(self, rows: _Index) -> None:
+        """These rows are not certain."""
+        if len(rows):
+            self.good[rows] = False
+
+
+class _Column:
+    """A declared value over all records, wherever it is nested."""
+
+    __slots__ = ("_checks", "_field", "_items", "_members", "_reader", "_target")
+
+    def __init__(self, field: Field) -> None:
+        self._field = field
+        self._target = arrow_field(field).type
+        self._checks = compile_checks(field.constraints, field.type)
+        self._members: list[_Column] = []
+        self._items: _Column | None = None
+        self._reader: Reader | None = None
+        match field.type:
+            case ObjectType(fields=fields):
+                self._members = [_Column(member) for member in fields]
+            case ArrayType(item=item):
+                self._items = _Column(item)
+            case scalar:
+                self._reader = reader(scalar)
+
+    def certify(self, array: pa.Array, of_row: _Index, rows: _Rows) -> pa.Array:
+        """The array in its exact type; ``of_row`` has the row that each of its values belongs to."""
+        if self._members:
+            array = self._certify_members(array, of_row, rows)
+        elif self._items is not None:
+            array = self._certify_items(self._items, array, of_row, rows)
+        elif array.type != self._target:
+            array = self._read_texts(array, of_row, rows)
+        if self._field.required and array.null_count:
+            rows.doubt(of_row[_to_mask(array.is_null())])
+        for check in self._checks:
+            _run(check, array, of_row, rows)
+        return array
+
+    def _certify_members(self, array: pa.Array, of_row: _Index, rows: _Rows) -> pa.Array:
+        absent = array.is_null() if array.null_count else None
+        here = None if absent is None else np.flatnonzero(~_to_mask(absent))
+        members = []
+        for position, member in enumerate(self._members):
+            values = array.field(position)
+            if here is None:
+                members.append(member.certify(values, of_row, rows))
+                continue
+            # Nothing is asked of the members of an object that is not there.
+            judged = member.certify(values.take(pa.array(here)), of_row[here], rows)
+            where = np.full(len(array), -1, dtype=np.int64)
+            where[here] = np.arange(len(here))
+            members.append(judged.take(pa.array(where, mask=where < 0)))
+        return pa.StructArray.from_arrays(members, fields=list(self._target), mask=absent)
+
+    def _certify_items(
+        self, items: _Column, array: pa.Array, of_row: _Index, rows: _Rows
+    ) -> pa.Array:
+        lengths = pc.list_value_length(array).fill_null(0).to_numpy()
+        offsets = np.zeros(len(array) + 1, dtype=np.int32)
+        np.cumsum(lengths, out=offsets[1:])
+        values = items.certify(array.flatten(), np.repeat(of_row, lengths), rows)
+        absent = array.is_null() if array.null_count else None
+        return pa.ListArray.from_arrays(
+            pa.array(offsets, pa.int32()), values, type=self._target, mask=absent
+        )
+
+    def _read_texts(self, texts: pa.Array, of_row: _Index, rows: _Rows) -> pa.Array:
+        assert self._reader is not None
+        values, certain = _read(texts, self._field.type, self._target)
+        missing = ~(certain | _to_mask(texts.is_null()))
+        if not missing.any():
+            return values
+        if _is_number(self._field.type):
+            rows.doubt(of_row[missing])
+            return values
+        return self._read_rest(texts, values, np.flatnonzero(missing), of_row, rows)
+
+    def _read_rest(
+        self, texts: pa.Array, values: pa.Array, missing: _Index, of_row: _Index, rows: _Rows
+    ) -> pa.Array:
+        """Forms that arithmetic on bytes does not cover, one by one."""
+        assert self._reader is not None
+        positions, found = [], []
+        for position in missing.tolist():
+            try:
+                found.append(self._reader(texts[position].as_py()))
+                positions.append(position)
+            except Mismatch:
+                rows.doubt(of_row[position : position + 1])
+        if not found:
+            return values
+        put = np.zeros(len(texts), dtype=bool)
+        put[positions] = True
+        return pc.replace_with_mask(values, pa.array(put), pa.array(found, self._target))
+
+
+def _run(check: Check, array: pa.Array, of_row: _Index, rows: _Rows) -> None:
+    if check.rule.on_object and not pa.types.is_struct(array.type):
+        rows.doubt(of_row[_to_mask(array.is_valid())])
+        return
+    passes = check.rule.check_array(array, check.bound)
+    if passes is None:
+        judged = np.ones(len(array), dtype=bool)
+        rows.doubt(of_row[judged if check.rule.judges_null else _to_mask(array.is_valid())])
+        return
+    if check.rule.judges_null:
+        rows.doubt(of_row[~_to_mask(passes)])
+        return
+    failed = ~_to_mask(passes.fill_null(True))
+    if array.null_count:
+        failed &= _to_mask(array.is_valid())
+    rows.doubt(of_row[failed])
+
+
+def _to_mask(array: Any) -> _Mask:
+    return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _is_number(type_: Type) -> bool:
+    return isinstance(type_, IntegerType | DecimalType)
+
+
+def _read(texts: pa.Array, type_: Type, target: pa.DataType) -> tuple[pa.Array, _Mask]:
+    """The values of the texts that have a common form, and which those are."""
+    match type_:
+        case DecimalType(precision=precision, scale=scale):
+            return _read_decimals(texts, _decimal_pattern(precision, scale), target)
+        case IntegerType():
+            return _read_decimals(texts, _UNSIGNED, target)
+        case DateType(format=None):
+            values, certain = read_dates(texts)
+        case TimeType(format=None):
+            values, certain = read_times(texts)
+        case TimestampType(format=None, zoned=True):
+            values, certain = read_timestamps(texts)
+        case _:
+            values, certain = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
+    storage = np.int32 if pa.types.is_date32(target) else np.int64
+    read = pa.array(values.astype(storage), mask=~certain if not certain.all() else None)
+    return read.view(target), certain
+
+
+def _decimal_pattern(precision: int, scale: int) -> str:
+    """Number tokens that a decimal holds with nothing lost; those with an exponent are left out."""
+    whole = precision - scale
+    before = rf"(?:0|[1-9][0-9]{{0,{whole - 1}}})" if whole else "0"
+    after = rf"(?:\.[0-9]{{1,{scale}}}0*)?" if scale else r"(?:\.0+)?"
+    return f"^-?{before}{after}$"
+
+
+def _read_decimals(
+    texts: pa.Array, pattern: str, target: pa.DataType
+) -> tuple[pa.Array, _Mask]:
+    fits = pc.match_substring_regex(texts, pattern)
+    certain = _to_mask(fits.fill_null(False))
+    kept = texts if certain.all() else pc.if_else(fits, texts, pa.scalar(None, pa.string()))
+    return kept.cast(target), certain
+
+
+def _looks_at_keys(fields: tuple[Field, ...]) -> bool:
+    for field in fields:
+        match field.type:
+            case ObjectType(fields=members):
+                nested = _looks_at_keys(members)
+            case ArrayType(item=item):
+                nested = _looks_at_keys((item,))
+            case _:
+                nested = False
+        if nested or any(
+            constraint.rule in ("minProperties", "maxProperties", "requiredKeys")
+            for constraint in field.constraints
+        ):
+            return True
+    return False

@@ -1,0 +1,294 @@
+"""The reference path: one record after the other, every failure, in the order of the contract.
+
+This module is the specification in code (SEMANTICS, "The verdict"); every other path must give the
+same verdict. A record that cannot be read as a JSON object has that one failure. Otherwise each
+field is judged in declared order:
+
+1. absent or null: ``required`` (and the metrics that look at nulls);
+2. its type: a value that is not of its type has that one failure, and nothing else is asked of it;
+3. the items of an array, the members of an object, each in the same way;
+4. its constraints, as declared;
+
+then undeclared fields, then, when every value is of its type, the rules over the whole record.
+A value whose type fails at a severity that does not reject is stored as null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lakegate.contract.stream import Stream, UnknownFields
+from lakegate.contract.type import (
+    ArrayType,
+    Constraint,
+    Field,
+    ObjectType,
+    Severity,
+    Type,
+)
+from lakegate.gate.json_text import Json, Malformed, canonical, observe, parse
+from lakegate.gate.path import ROOT, child
+from lakegate.gate.predicate import evaluate
+from lakegate.gate.row_rule import GateRule, row_rules
+from lakegate.gate.rules import RULES, Rule
+from lakegate.gate.schema import UNKNOWN_FIELDS
+from lakegate.gate.value import Mismatch, Reader, reader
+from lakegate.gate.verdict import Failure
+
+__all__ = ["Check", "Judgement", "Reference", "compile_checks"]
+
+_ABSENT: Any = object()
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What is found in one record.
+
+    ``row`` maps every column to its value and is only of use when nothing rejects. ``unknown``
+    maps the path of each undeclared field to its JSON text; ``unknown_paths`` are the same paths
+    with ``[*]`` for indices.
+    """
+
+    failures: list[Failure] = field(default_factory=list)
+    row: dict[str, Any] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    unknown_paths: set[str] = field(default_factory=set)
+    all_typed: bool = True
+
+    @property
+    def rejects(self) -> bool:
+        """Whether any failure rejects the record."""
+        return any(failure.severity.rejects for failure in self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A constraint made ready: its rule, the bound in the rule's form, and what to say."""
+
+    rule: Rule
+    bound: Any
+    severity: Severity
+    expected: str
+
+
+def compile_checks(constraints: tuple[Constraint, ...], type_: Type) -> tuple[Check, ...]:
+    """The constraints of one value, ready to run, in declared order."""
+    checks = []
+    for constraint in constraints:
+        rule = RULES[constraint.rule]
+        bound = rule.prepare(constraint.bound, type_)
+        checks.append(Check(rule, bound, constraint.severity, rule.expected(bound)))
+    return tuple(checks)
+
+
+class Reference:
+    """Judges records of one stream; holds nothing between calls."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._size_limit_bytes = stream.size_limit_bytes
+        self._keeps_unknown = stream.unknown_fields is UnknownFields.KEEP
+        self._record = _Object(stream.fields, ROOT, stream.unknown_fields)
+        self._checks = compile_checks(stream.constraints, ObjectType(stream.fields))
+        self._rules = row_rules(stream)
+
+    def judge(self, value: bytes | None) -> Judgement:
+        """Everything that is wrong with one record, and its row; never raises for bad data."""
+        found = Judgement()
+        if value is None:
+            failure = Failure(ROOT, "record.null", "a value, or a key (a tombstone)", "null")
+            found.failures.append(failure)
+            return found
+        try:
+            record = parse(value, size_limit_bytes=self._size_limit_bytes)
+        except Malformed as error:
+            found.failures.append(Failure(ROOT, error.rule, error.expected, error.observed))
+            return found
+        _run(self._checks, record, record, ROOT, found)
+        found.row = self._record.read(record, ROOT, found)
+        found.failures.extend(self._record.undeclared(record, ROOT, found))
+        if found.all_typed:
+            found.failures.extend(_row_failures(self._rules, found.row))
+        if self._keeps_unknown:
+            found.row[UNKNOWN_FIELDS] = unknown_text(found.unknown)
+        return found
+
+
+def unknown_text(unknown: Mapping[str, str]) -> str | None:
+    """The ``_unknown_fields`` of a record: a JSON object of path to value, by path; None for none."""
+    if not unknown:
+        return None
+    members = (f"{json.dumps(path, ensure_ascii=False)}:{unknown[path]}" for path in sorted(unknown))
+    return "{" + ",".join(members) + "}"
+
+
+def _row_failures(rules: tuple[GateRule, ...], row: dict[str, Any]) -> list[Failure]:
+    return [
+        Failure(ROOT, "sql", rule.expected, rule.observe(row), rule.severity)
+        for rule in rules
+        if evaluate(rule.rule, row)
+    ]
+
+
+def _run(checks: tuple[Check, ...], value: Any, shown: Json, path: str, found: Judgement) -> None:
+    for check in checks:
+        if not check.rule.check(value, check.bound):
+            found.failures.append(
+                Failure(path, check.rule.code, check.expected, observe(shown), check.severity)
+            )
+
+
+class _Value:
+    """A declared value, wherever it stands: reads it, and notes what is wrong."""
+
+    __slots__ = ("_checks", "_field", "_null_checks", "_object_checks", "_read_typed", "undeclared")
+
+    def __init__(self, declared: Field, pattern: str, unknown_fields: UnknownFields) -> None:
+        self._field = declared
+        checks = compile_checks(declared.constraints, declared.type)
+        self._null_checks = tuple(check for check in checks if check.rule.judges_null)
+        self._object_checks = tuple(check for check in checks if check.rule.on_object)
+        self._checks = tuple(check for check in checks if not check.rule.on_object)
+        self.undeclared: Callable[[Any, str, Judgement], list[Failure]] | None = None
+        match declared.type:
+            case ObjectType(fields=fields):
+                members = _Object(fields, pattern, unknown_fields)
+                self._read_typed, self.undeclared = members.read, members.undeclared
+            case ArrayType(item=item):
+                items = _Array(item, pattern, unknown_fields)
+                self._read_typed = items.read
+                self.undeclared = items.undeclared if items.has_undeclared else None
+            case scalar:
+                self._read_typed = _scalar(reader(scalar))
+
+    def read(self, value: Any, path: str, found: Judgement) -> Any:
+        """The column value; None when it is null, absent or not of its type."""
+        if value is None or value is _ABSENT:
+            self._judge_null(value, path, found)
+            return None
+        declared = self._field
+        try:
+            typed = self._read_typed(value, path, found)
+        except Mismatch as error:
+            found.all_typed = False
+            found.failures.append(
+                Failure(path, error.rule, error.expected, observe(value), declared.type_severity)
+            )
+            return None
+        if self._checks:
+            _run(self._checks, typed, value, path, found)
+        if self._object_checks and isinstance(value, dict):
+            _run(self._object_checks, value, value, path, found)
+        return typed
+
+    def _judge_null(self, value: Any, path: str, found: Judgement) -> None:
+        declared = self._field
+        shown = "absent" if value is _ABSENT else "null"
+        if declared.required:
+            severity = declared.required_severity
+            found.failures.append(Failure(path, "required", "a value, not null", shown, severity))
+        for check in self._null_checks:
+            if not check.rule.check(None, check.bound):
+                found.failures.append(
+                    Failure(path, check.rule.code, check.expected, shown, check.severity)
+                )
+
+
+def _scalar(read: Reader) -> Callable[[Any, str, Judgement], Any]:
+    return lambda value, _path, _found: read(value)
+
+
+class _Object:
+    """The members of a JSON object: the declared ones in order, then those nobody declared."""
+
+    __slots__ = ("_members", "_names", "_pattern", "_unknown_fields")
+
+    def __init__(
+        self, fields: tuple[Field, ...], pattern: str, unknown_fields: UnknownFields
+    ) -> None:
+        self._members = tuple(
+            (
+                declared.name,
+                child("", declared.name),
+                _Value(declared, child(pattern, declared.name), unknown_fields),
+            )
+            for declared in fields
+        )
+        self._names = frozenset(declared.name for declared in fields)
+        self._pattern = pattern
+        self._unknown_fields = unknown_fields
+
+    def read(self, value: Json, path: str, found: Judgement) -> dict[str, Any]:
+        """A value for each declared member.
+
+        Raises:
+            Mismatch: ``value`` is no object.
+        """
+        if type(value) is not dict:
+            raise Mismatch("type", "an object")
+        return {
+            name: member.read(value.get(name, _ABSENT), path + step, found)
+            for name, step, member in self._members
+        }
+
+    def undeclared(self, value: Json, path: str, found: Judgement) -> list[Failure]:
+        """Keeps or refuses what nobody declared, here and further down."""
+        if type(value) is not dict:
+            return []
+        failures: list[Failure] = []
+        if self._unknown_fields is not UnknownFields.IGNORE and not self._names.issuperset(value):
+            for name in value:
+                if name not in self._names:
+                    self._meet(name, value[name], path, found, failures)
+        for name, step, member in self._members:
+            if member.undeclared is not None and name in value:
+                failures.extend(member.undeclared(value[name], path + step, found))
+        return failures
+
+    def _meet(
+        self, name: str, value: Json, path: str, found: Judgement, failures: list[Failure]
+    ) -> None:
+        where = child(path, name)
+        if self._unknown_fields is UnknownFields.REJECT:
+            failures.append(Failure(where, "unknownField", "a declared field", observe(value)))
+            return
+        found.unknown[where] = canonical(value)
+        found.unknown_paths.add(child(self._pattern, name))
+
+
+class _Array:
+    """The items of a JSON array, each judged as the declared item."""
+
+    __slots__ = ("_item",)
+
+    def __init__(self, item: Field, pattern: str, unknown_fields: UnknownFields) -> None:
+        self._item = _Value(item, f"{pattern}[*]", unknown_fields)
+
+    @property
+    def has_undeclared(self) -> bool:
+        """Whether an item can hold a field that nobody declared."""
+        return self._item.undeclared is not None
+
+    def read(self, value: Json, path: str, found: Judgement) -> list[Any]:
+        """A value for each item.
+
+        Raises:
+            Mismatch: ``value`` is no array.
+        """
+        if type(value) is not list:
+            raise Mismatch("type", "an array")
+        return [
+            self._item.read(item, f"{path}[{index}]", found) for index, item in enumerate(value)
+        ]
+
+    def undeclared(self, value: Json, path: str, found: Judgement) -> list[Failure]:
+        """As of objects, for every item."""
+        if type(value) is not list or self._item.undeclared is None:
+            return []
+        return [
+            failure
+            for index, item in enumerate(value)
+            for failure in self._item.undeclared(item, f"{path}[{index}]", found)
+        ]

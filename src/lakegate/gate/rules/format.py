@@ -1,0 +1,38 @@
+"""``format``: what a string claims to be (uuid, email, uri, ...)."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakegate.contract.string_format import FORMATS, StringFormat
+from lakegate.contract.type import Type
+from lakegate.gate.rules.base import Rule
+
+__all__ = ["RULES"]
+
+
+def _prepare(bound: Any, _type: Type) -> StringFormat:
+    return FORMATS[bound]
+
+
+def _check_array(array: pa.Array, form: StringFormat) -> pa.BooleanArray | None:
+    if not form.regexes:
+        return None
+    matches = (pc.match_substring_regex(array, expression) for expression in form.regexes)
+    return functools.reduce(pc.and_, matches)
+
+
+RULES = (
+    Rule(
+        "format",
+        "a string is not in the format it is declared to be in",
+        check=lambda text, form: form.is_valid(text),
+        check_array=_check_array,
+        expected=lambda form: f"a string in the format {form.name} ({form.rfc})",
+        prepare=_prepare,
+    ),
+)

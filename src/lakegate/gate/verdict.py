@@ -1,0 +1,77 @@
+"""The verdict: what the gate says of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from lakegate.contract.stream import ContractRef
+from lakegate.contract.type import Severity
+
+__all__ = ["Failure", "Noted", "Rejected", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One reason: what was found at ``path`` (JSONPath with indices) and what ``rule`` wanted.
+
+    ``rule`` is a stable code (docs/reference/rules.md). ``observed`` is at most 80 characters of
+    the value as JSON; it may hold data, so it never goes into logs, metrics or alerts.
+    """
+
+    path: str
+    rule: str
+    expected: str
+    observed: str
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}, got {self.observed} - at {self.path} [{self.rule}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that may not pass: its position in the input, its bytes, and every failure.
+
+    ``failures`` are in document order of the contract: record-level first, then fields as declared,
+    then unknown fields, then rules over the whole record. At least one has a severity that rejects.
+    """
+
+    index: int
+    value: bytes | None
+    failures: tuple[Failure, ...]
+
+    @property
+    def critical(self) -> bool:
+        """Whether any failure pauses the stream."""
+        return any(failure.severity is Severity.CRITICAL for failure in self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An accepted record with failures of severity info or warning only."""
+
+    index: int
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says of one batch.
+
+    ``accepted`` has one row per accepted record, in input order, in the contract's exact types
+    (:func:`lakegate.gate.schema.arrow_schema`); ``accepted_index`` is the int64 position of each of
+    its rows in the input. ``rejected`` is in input order. ``tombstones`` are positions of null
+    values that have a key. Together the three partition the input. ``unknown_paths`` are the paths
+    (with ``[*]`` for indices) of undeclared fields seen in accepted records.
+    """
+
+    contract: ContractRef
+    accepted: pa.Table
+    accepted_index: pa.Array
+    rejected: Sequence[Rejected]
+    noted: Sequence[Noted] = ()
+    tombstones: Sequence[int] = ()
+    unknown_paths: frozenset[str] = field(default=frozenset())

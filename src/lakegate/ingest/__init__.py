@@ -1,0 +1,1 @@
+"""How data arrives: producers that write to the raw topics."""

@@ -1,0 +1,149 @@
+"""Where the tables are: the catalog, table names, and the properties every table is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakegate.errors import LakeError
+from lakegate.lake.failure import translated
+from lakegate.lake.snapshot import STAGED
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+    from pyiceberg.table.update import TableRequirement, TableUpdate
+    from pyiceberg.typedef import Identifier
+
+__all__ = [
+    "LAYOUT",
+    "LAYOUT_VERSION",
+    "TABLE_PROPERTIES",
+    "commit",
+    "identify",
+    "load",
+    "open_catalog",
+]
+
+NAMESPACE = "lakegate"
+
+LAYOUT = "lakegate.layout"
+LAYOUT_VERSION = 1
+
+# PyIceberg rebases a refused commit and tries again, which would land a stale writer's batch
+# twice: hence no retries of its own.
+TABLE_PROPERTIES = {
+    LAYOUT: str(LAYOUT_VERSION),
+    "format-version": "2",
+    "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.delete.isolation-level": "snapshot",
+    "write.update.isolation-level": "snapshot",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "10",
+    "write.parquet.compression-codec": "zstd",
+    "write.target-file-size-bytes": str(128 << 20),
+}
+
+
+def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalog:
+    """The catalog that ``properties`` name, else SQLite at ``<location>/catalog.db``.
+
+    Raises:
+        LakeUnavailable: it cannot be reached, or is locked.
+        LakeError: it is damaged, or the properties name no catalog.
+    """
+    from pyiceberg.catalog import load_catalog
+
+    with translated(f"cannot open the catalog of the lake at {location}"):
+        if properties is not None:
+            return load_catalog(NAMESPACE, **properties)
+        location.mkdir(parents=True, exist_ok=True)
+        return load_catalog(
+            NAMESPACE,
+            type="sql",
+            uri=f"sqlite:///{location / 'catalog.db'}",
+            warehouse=f"file://{location / 'warehouse'}",
+        )
+
+
+def identify(table: str) -> Identifier:
+    """``orders`` is ``("lakegate", "orders")``; ``sales.orders`` names its own namespace.
+
+    Raises:
+        LakeError: an empty name or part.
+    """
+    parts = tuple(table.split("."))
+    if not all(parts):
+        raise LakeError(
+            f"expected a table name such as `orders` or `sales.orders`, got {table!r}: "
+            "set physicalName in the contract"
+        )
+    return parts if len(parts) > 1 else (NAMESPACE, *parts)
+
+
+def load(catalog: Catalog, table: str) -> Table:
+    """The table as it is now.
+
+    Raises:
+        LakeError: no such table, or it was written by a newer Lakegate.
+    """
+    from pyiceberg.exceptions import NoSuchTableError
+
+    with translated(f"cannot read table {table}"):
+        try:
+            loaded = catalog.load_table(identify(table))
+        except NoSuchTableError:
+            raise LakeError(
+                f"no table {table} in the lake: it is created when its stream first lands"
+            ) from None
+    layout = int(loaded.properties.get(LAYOUT, "1"))
+    if layout > LAYOUT_VERSION:
+        raise LakeError(
+            f"table {table} has layout {layout}, and this Lakegate knows {LAYOUT_VERSION}: "
+            "it was written by a newer version; upgrade Lakegate"
+        )
+    return loaded
+
+
+def commit(
+    table: Table, requirements: Iterable[TableRequirement], updates: Iterable[TableUpdate]
+) -> None:
+    """One commit to the catalog, tried once; all of ``requirements`` hold, or nothing happens.
+
+    Raises (untranslated):
+        CommitFailedException: a requirement does not hold, or somebody else committed meanwhile.
+    """
+    from pyiceberg.table.update import AssertTableUUID
+
+    response = table.catalog.commit_table(
+        table,
+        (AssertTableUUID(uuid=table.metadata.table_uuid), *requirements),
+        tuple(updates),
+    )
+    dropped = {entry.metadata_file for entry in table.metadata.metadata_log} - {
+        entry.metadata_file for entry in response.metadata.metadata_log
+    }
+    for file in dropped:
+        with suppress(OSError):  # the sweep of maintenance takes what is left
+            table.io.delete(file)
+    table.metadata = response.metadata
+    table.metadata_location = response.metadata_location
+
+
+def staged_id(table: Table) -> int:
+    """The snapshot at the head of ``staged``.
+
+    Raises:
+        LakeError: the branch is missing.
+    """
+    reference = table.metadata.refs.get(STAGED)
+    if reference is None:
+        raise LakeError(
+            f"table {'.'.join(table.name())} has no branch `{STAGED}`: it was not made by "
+            "Lakegate, or its creation was cut short; landing to it repairs it"
+        )
+    return reference.snapshot_id

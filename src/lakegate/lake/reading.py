@@ -1,0 +1,246 @@
+"""Reading one snapshot, exactly: as a DuckDB view, or as record batches.
+
+Every read is of the table's current columns (an older row has null in a newer column), matched to
+the files by field id, never by name.
+
+Three ways to a view, the first that is right being taken:
+
+1. DuckDB reads the Parquet files with a map of field ids: as fast as bare files. Right unless there
+   are delete files or a *nested* field changed, which DuckDB matches by name.
+2. Nested fields changed: one SELECT per generation of files, that maps old names to new.
+3. Delete files (other engines write them), or files that are not on this machine: PyIceberg reads,
+   and the rows go through a temporary table of the connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakegate.errors import LakeError
+from lakegate.lake.conform import arrow_fields
+from lakegate.lake.datafile import content_digest
+from lakegate.lake.failure import translated
+from lakegate.lake.generation import generations, identifier, literal, nested_changed, type_name
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import FileScanTask, Table
+
+__all__ = ["added", "read_files", "relation", "scan", "verify"]
+
+_DIGEST = re.compile(r"-([0-9a-f]{16})\.parquet$")
+_SOURCE = ("_topic", "_partition", "_offset")
+
+
+def relation(connection: DuckDBPyConnection, table: Table, *, snapshot_id: int, name: str) -> None:
+    """Make ``name`` a temporary DuckDB view of exactly the rows of a snapshot.
+
+    The view outlives expiry of the snapshot only as long as its files do: pin it meanwhile.
+
+    Raises:
+        LakeError: no such snapshot, or its files cannot be listed.
+    """
+    with translated(f"cannot read snapshot {snapshot_id} of {'.'.join(table.name())}"):
+        _view(connection, table, _tasks(table, snapshot_id), name)
+
+
+def added(
+    connection: DuckDBPyConnection, table: Table, *, since: int | None, until: int, name: str
+) -> None:
+    """Make ``name`` a view of the rows of ``until`` that are not in ``since`` (None: all rows).
+
+    Rows are known by their source coordinates, so that compaction between the two changes nothing.
+    Only the files that differ are read.
+
+    Raises:
+        LakeError: no such snapshot, or its files cannot be listed.
+    """
+    if since is None:
+        relation(connection, table, snapshot_id=until, name=name)
+        return
+    with translated(f"cannot compare snapshots {since} and {until} of {'.'.join(table.name())}"):
+        old = {_identity(task): task for task in _tasks(table, since)}
+        new = {_identity(task): task for task in _tasks(table, until)}
+        fresh = [task for key, task in new.items() if key not in old]
+        gone = [task for key, task in old.items() if key not in new]
+        if not gone:
+            _view(connection, table, fresh, name)
+            return
+        _view(connection, table, fresh, f"{name}__fresh")
+        _view(connection, table, gone, f"{name}__gone")
+        same = " AND ".join(f"fresh.{column} = gone.{column}" for column in _SOURCE)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {identifier(name)} AS "  # noqa: S608
+            f"SELECT * FROM {identifier(name + '__fresh')} fresh WHERE NOT EXISTS "
+            f"(SELECT 1 FROM {identifier(name + '__gone')} gone WHERE {same})"
+        )
+
+
+def _identity(task: FileScanTask) -> tuple[str, frozenset[str]]:
+    return task.file.file_path, frozenset(file.file_path for file in task.delete_files)
+
+
+def _tasks(table: Table, snapshot_id: int) -> list[FileScanTask]:
+    if table.metadata.snapshot_by_id(snapshot_id) is None:
+        raise LakeError(
+            f"table {'.'.join(table.name())} has no snapshot {snapshot_id}: it has expired or "
+            "never was; read the head of a branch, or pin what must stay"
+        )
+    return list(table.scan(snapshot_id=snapshot_id).plan_files())
+
+
+def _view(
+    connection: DuckDBPyConnection, table: Table, tasks: Sequence[FileScanTask], name: str
+) -> None:
+    files = [task.file for task in tasks]
+    if any(task.delete_files for task in tasks) or not all(_local(file) for file in files):
+        _copy(connection, table, tasks, name)
+        return
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(name)} AS {_select(table, files)}")
+
+
+def _select(table: Table, files: Sequence[DataFile]) -> str:
+    schema = table.schema()
+    if not files:
+        return _no_rows(schema)
+    if nested_changed(table.schemas().values(), schema):
+        return "\nUNION ALL\n".join(generations(table.io, [_path(file) for file in files], schema))
+    columns = ", ".join(
+        f"{item.field_id}: {{name: {literal(item.name)}, "
+        f"type: {literal(type_name(item.field_type))}, default_value: NULL}}"
+        for item in schema.fields
+    )
+    paths = ", ".join(literal(_path(file)) for file in files)
+    return f"SELECT * FROM read_parquet([{paths}], schema = MAP {{{columns}}})"  # noqa: S608
+
+
+def _no_rows(schema: Schema) -> str:
+    columns = ", ".join(
+        f"CAST(NULL AS {type_name(item.field_type)}) AS {identifier(item.name)}"
+        for item in schema.fields
+    )
+    return f"SELECT {columns} WHERE false"
+
+
+def _copy(
+    connection: DuckDBPyConnection, table: Table, tasks: Sequence[FileScanTask], name: str
+) -> None:
+    reader = pa.RecordBatchReader.from_batches(
+        arrow_fields(table.schema()), _batches(table, tasks, table.schema())
+    )
+    rows = f"{name}__rows"
+    connection.register(f"{rows}_reader", reader)
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {identifier(rows)} AS "  # noqa: S608
+            f"SELECT * FROM {identifier(rows + '_reader')}"
+        )
+    finally:
+        connection.unregister(f"{rows}_reader")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {identifier(name)} AS SELECT * FROM {identifier(rows)}"  # noqa: S608
+    )
+
+
+def _local(file: DataFile) -> bool:
+    return file.file_path.startswith(("file:", "/"))
+
+
+def _path(file: DataFile) -> str:
+    return file.file_path.removeprefix("file://")
+
+
+def scan(
+    table: Table, *, snapshot_id: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a snapshot, file by file in the order they landed, in bounded memory.
+
+    ``columns``: top-level columns wanted, None for all.
+
+    Raises:
+        LakeError: no such snapshot or column; a data file is missing or damaged (named).
+    """
+    doing = f"cannot read snapshot {snapshot_id} of {'.'.join(table.name())}"
+    with translated(doing):
+        schema = table.schema() if columns is None else table.schema().select(*columns)
+        tasks = _tasks(table, snapshot_id)
+    for task in tasks:
+        batches = _batches(table, [task], schema)
+        while True:
+            with translated(f"{doing}: data file {task.file.file_path}"):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            yield batch
+
+
+def _batches(
+    table: Table, tasks: Iterable[FileScanTask], schema: Schema
+) -> Iterator[pa.RecordBatch]:
+    from pyiceberg.expressions import AlwaysTrue
+    from pyiceberg.io.pyarrow import ArrowScan
+
+    reader = ArrowScan(table.metadata, table.io, schema, AlwaysTrue())
+    wanted = arrow_fields(schema)
+    for task in tasks:
+        for batch in reader.to_record_batches([task]):
+            yield from pa.Table.from_batches([batch]).cast(wanted).to_batches()
+
+
+def read_files(table: Table, files: Iterable[DataFile]) -> Iterator[pa.RecordBatch]:
+    """The rows of data files without delete files, in the table's current schema, in that order."""
+    from pyiceberg.table import FileScanTask
+
+    wanted = arrow_fields(table.schema())
+    for file in files:
+        with table.io.new_input(file.file_path).open() as stream:
+            parquet = pq.ParquetFile(stream)
+            if parquet.schema_arrow.equals(wanted, check_metadata=True):
+                yield from parquet.iter_batches()
+                continue
+        yield from _batches(table, [FileScanTask(file)], table.schema())
+
+
+def verify(table: Table, *, snapshot_id: int) -> Iterator[str]:
+    """Re-read every data file of a snapshot; one sentence per file that is not what was committed.
+
+    A file that Lakegate wrote is compared with the digest in its name, so that one flipped bit is
+    found; another engine's by its size, its rows, and that every page can be read.
+
+    Raises:
+        LakeError: no such snapshot, or its manifests cannot be read.
+    """
+    with translated(f"cannot list the files of snapshot {snapshot_id} of {'.'.join(table.name())}"):
+        tasks = _tasks(table, snapshot_id)
+    for task in tasks:
+        said = _damage(table, task.file)
+        if said is not None:
+            yield f"data file {task.file.file_path} of table {'.'.join(table.name())} {said}"
+
+
+def _damage(table: Table, file: DataFile) -> str | None:
+    try:
+        with table.io.new_input(file.file_path).open() as stream:
+            content = pa.py_buffer(stream.read())
+        if len(content) != file.file_size_in_bytes:
+            return f"has {len(content)} bytes, {file.file_size_in_bytes} were committed"
+        digest = _DIGEST.search(file.file_path)
+        if digest is not None:
+            same = content_digest(content) == digest[1]
+            return None if same else "is damaged: its bytes are not those that were committed"
+        batches = pq.ParquetFile(pa.BufferReader(content)).iter_batches()
+        rows = sum(batch.num_rows for batch in batches)
+    except FileNotFoundError:
+        return "is missing"
+    except (OSError, pa.ArrowException) as error:
+        return f"cannot be read: {error}"
+    if rows != file.record_count:
+        return f"has {rows} rows, {file.record_count} were committed"
+    return None

@@ -1,0 +1,138 @@
+"""Status: the books of every stream, proven, and what is paused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from lakegate.contract.stream import Stream
+from lakegate.lake.snapshot import OFFSETS, parse_offsets
+from lakegate.ledger.books import StreamProof
+from lakegate.ledger.proof import prove
+from lakegate.ledger.seal import SealBook
+from lakegate.topic.base import TopicPartition
+
+if TYPE_CHECKING:
+    from lakegate.lake import Lake
+    from lakegate.pipeline.project import Project
+
+__all__ = ["LakeTables", "Status", "status_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The proof of each stream, sentences on paused ones, and how long the proving took."""
+
+    proofs: tuple[StreamProof, ...]
+    pauses: tuple[str, ...]
+    seconds: float
+
+    @property
+    def proven(self) -> bool:
+        """Whether every equation of every stream holds."""
+        return all(proof.proven for proof in self.proofs)
+
+    def document(self) -> dict[str, Any]:
+        """As plain data, for ``--format json``."""
+        return {
+            "proven": self.proven,
+            "seconds": round(self.seconds, 3),
+            "streams": [
+                {
+                    "stream": proof.stream,
+                    "proven": proof.proven,
+                    "observed": proof.observed,
+                    "gaps": list(proof.gaps),
+                    "partitions": [
+                        {
+                            **{
+                                name: value
+                                for name, value in asdict(books).items()
+                                if name != "source"
+                            },
+                            "topic": books.source.topic,
+                            "partition": books.source.partition,
+                        }
+                        for books in proof.partitions
+                    ],
+                }
+                for proof in self.proofs
+            ],
+            "paused": list(self.pauses),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LakeTables:
+    """The lake as the proof wants to read it."""
+
+    lake: Lake
+
+    def snapshot(self, stream: Stream, branch: str) -> int | None:
+        """The newest snapshot of a branch, or None if the table is not there yet."""
+        if not self.lake.exists(stream):
+            return None
+        head = self.lake.head(stream, branch)
+        return None if head is None else head.snapshot_id
+
+    def landed(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
+        """Next offset of each validated partition, by the newest snapshot that records it."""
+        for snapshot in self.lake.history(stream, branch):
+            if OFFSETS in snapshot.properties:
+                return parse_offsets(snapshot.properties[OFFSETS])
+        return {}
+
+    def count(self, stream: Stream, branch: str) -> int:
+        """Rows of a branch, as its metadata says."""
+        head = self.lake.head(stream, branch)
+        return 0 if head is None else head.rows
+
+    def rows(
+        self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of that snapshot with ``_offset >= since[_partition]``."""
+        for batch in self.lake.scan(stream, snapshot_id=snapshot_id):
+            if not since:
+                yield batch
+                continue
+            partitions = np.asarray(batch.column("_partition"))
+            first = np.zeros(len(partitions), dtype=np.int64)
+            for partition, offset in since.items():
+                first[partitions == partition] = offset
+            yield batch.filter(pa.array(np.asarray(batch.column("_offset")) >= first))
+
+    def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Validated rows under the names the table gives their columns now."""
+        metadata = rows.schema.metadata or {}
+        if metadata.get(b"lakegate.contract.digest") == stream.contract.digest.encode():
+            return rows
+        table = self.lake.conform(stream, pa.Table.from_batches([rows]))
+        return table.combine_chunks().to_batches()[0]
+
+
+def status_of(project: Project, chosen: Sequence[Stream], *, full: bool) -> Status:
+    """Prove the chosen streams."""
+    started = time.monotonic()
+    tables = LakeTables(project.lake)
+    seals = SealBook(project.state_folder / "ledger")
+    after = timedelta(seconds=project.config.ledger.seal_after_s)
+    proofs = tuple(
+        prove(project.log, tables, stream, seals=seals, seal_after=after, full=full)
+        for stream in chosen
+    )
+    pauses = []
+    for stream in chosen:
+        pause = project.brake.paused(stream.name)
+        if pause is not None:
+            pauses.append(
+                f"{stream.name} is paused since {pause.at:%Y-%m-%d %H:%M:%S} at {pause.source} "
+                f"offset {pause.next_offset}: {pause.reason}; `lakegate resume {stream.name} "
+                "--reason …`"
+            )
+    return Status(proofs, tuple(pauses), time.monotonic() - started)

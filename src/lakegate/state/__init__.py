@@ -1,0 +1,1 @@
+"""The operational database: audits and their results, publications, contract versions seen."""

@@ -1,0 +1,1 @@
+"""Durable logs: topics of partitions of Arrow batches, and transactions over them."""
