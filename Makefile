@@ -37,7 +37,7 @@ types: $(VENV)/.ready
 
 boundaries: $(VENV)/.ready
 	@echo "==> import boundaries"
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 
 # The quick tests on every other Python that is here; `test` then runs all of them on the main one.
 test-pythons:

@@ -44,7 +44,7 @@ def orders(version: int) -> Stream:
         name="orders",
         object_name="orders",
         fields=tuple(fields),
-        partitions=(Partition("at", "day"),),
+        partitions=(Partition("at", "year"),),
         topic_prefix="orders",
         table="orders",
     )
@@ -81,7 +81,7 @@ def land_and_publish(directory: Path) -> None:
     def in_force() -> Stream:
         return orders(1 if runs < 2 else 2)
 
-    lander = Lander(log, lake, in_force, max_rows=BATCH, maintain_every=4)
+    lander = Lander(log, lake, in_force, max_rows=BATCH, maintain_every=9)
     while True:
         try:
             if lander.run_once() == 0:

@@ -46,7 +46,7 @@ def _text(value: str, draw: Any) -> str:
     return json.dumps(value)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_the_digest_ignores_order_of_keys_quoting_and_comments(data: st.DataObject) -> None:
     plain = plain_of(data.draw(st.sampled_from(_TEXTS)))
@@ -62,7 +62,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_any_change_of_a_value_changes_the_digest(data: st.DataObject) -> None:
     plain = plain_of(data.draw(st.sampled_from(_TEXTS)))
@@ -95,7 +95,7 @@ def test_the_document_survives_the_model(path: Path) -> None:
     assert to_plain(load(path)) == plain_of(path.read_text(encoding="utf-8"))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=st.binary(max_size=300))
 def test_check_never_raises_on_bytes(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -125,7 +125,7 @@ _VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_damaged_contract_loads_or_says_why(data: st.DataObject) -> None:
     plain = plain_of(data.draw(st.sampled_from(_TEXTS)))

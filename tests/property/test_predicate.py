@@ -138,9 +138,9 @@ PATTERN = st.text("aAbé%_!", max_size=4)
 INTEGER_LITERAL = st.one_of(st.integers(-5, 5), st.integers(-(2**31), 2**31)).map(str)
 NUMBER_LITERAL = st.sampled_from(["0.5", "-2.25", "10.00", ".5", "1e2", "2.5e-1", "0", "1"])
 DATE_LITERAL = st.dates(dt.date(1900, 1, 1), dt.date(2100, 1, 1)).map(lambda d: f"DATE '{d}'")
-TIMESTAMP_LITERAL = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1)).map(
-    lambda at: f"TIMESTAMP '{at.isoformat(sep=' ')}'"
-)
+TIMESTAMP_LITERAL = st.datetimes(
+    dt.datetime.fromisoformat("1900-01-01"), dt.datetime.fromisoformat("2100-01-01")
+).map(lambda at: f"TIMESTAMP '{at.isoformat(sep=' ')}'")
 
 
 def wrap(left: str, op: str, right: str, parentheses: bool) -> str:
@@ -168,8 +168,19 @@ def numbers(draw: st.DrawFn, depth: int = 2) -> str:
         9: f"{draw(st.sampled_from(['greatest', 'least']))}({a}, {b})",
         10: draw(
             st.sampled_from(
-                ["i // 3", "j % -7", "length(s)", "year(ts)", "month(day)", "hour(ts)", "minute(t)"]
-                + ["second(t)", "EXTRACT(day FROM ts)", "day - DATE '2024-01-01'", "j::double"]
+                [
+                    "i // 3",
+                    "j % -7",
+                    "length(s)",
+                    "year(ts)",
+                    "month(day)",
+                    "hour(ts)",
+                    "minute(t)",
+                    "second(t)",
+                    "EXTRACT(day FROM ts)",
+                    "day - DATE '2024-01-01'",
+                    "j::double",
+                ]
             )
         ),
         11: wrap(a, "*", "2", parentheses),
@@ -184,8 +195,17 @@ def texts(draw: st.DrawFn, depth: int = 1) -> str:
     a = draw(texts(depth - 1))
     return draw(
         st.sampled_from(
-            [a, f"lower({a})", f"upper({a})", f"trim({a})", f"substring({a}, 2, 1)"]
-            + [f"substring({a}, 1)", f"coalesce({a}, u)", f"nullif({a}, 'a')", f"least({a}, s)"]
+            [
+                a,
+                f"lower({a})",
+                f"upper({a})",
+                f"trim({a})",
+                f"substring({a}, 2, 1)",
+                f"substring({a}, 1)",
+                f"coalesce({a}, u)",
+                f"nullif({a}, 'a')",
+                f"least({a}, s)",
+            ]
         )
     )
 
@@ -198,8 +218,13 @@ def moments(draw: st.DrawFn) -> str:
     base = draw(st.sampled_from(["day", "ts"]) | DATE_LITERAL | TIMESTAMP_LITERAL)
     return draw(
         st.sampled_from(
-            [base, f"{base} + INTERVAL {amount} {unit}", f"{base} - INTERVAL '{amount} {unit}'"]
-            + [f"CAST({base} AS DATE)", f"CAST({base} AS DATE) + {amount}"]
+            [
+                base,
+                f"{base} + INTERVAL {amount} {unit}",
+                f"{base} - INTERVAL '{amount} {unit}'",
+                f"CAST({base} AS DATE)",
+                f"CAST({base} AS DATE) + {amount}",
+            ]
         )
     )
 
@@ -265,7 +290,7 @@ def database() -> Any:
         yield connection
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(predicate=conditions(), records=st.lists(rows(), min_size=1, max_size=6))
 def test_reference_columns_and_duckdb_agree(
     database: Any, predicate: str, records: list[dict[str, Any]]
@@ -296,7 +321,7 @@ def test_case_mapping_and_spaces_are_those_of_duckdb(database: Any) -> None:
     points = [point for point in range(1, 0x110000) if not 0xD800 <= point <= 0xDFFF]
     table = pa.table({"c": pa.array([chr(point) for point in points])})
     database.register("points", table)
-    answers = database.execute(
+    answers = database.sql(
         "SELECT lower(c) AS l, upper(c) AS u, trim(c) AS t FROM points"
     ).to_arrow_table()
     assert answers["l"].equals(pc.utf8_lower(table["c"]))

@@ -55,6 +55,7 @@ def test_the_default_install_is_small() -> None:
         "pyarrow",
         "pyiceberg",
         "rich",
-        "ruamel-yaml" if "ruamel-yaml" in default else "ruamel.yaml",
+        "ruamel.yaml",
+        "sqlalchemy",
         "sqlglot",
     }

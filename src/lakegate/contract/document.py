@@ -20,7 +20,7 @@ from lakegate.contract.type import Location
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Node", "Scalar", "parse", "read", "resolve"]
 
 MAX_BYTES = 1 << 20
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 MAX_DEPTH = 64
 _MAX_DIGITS = 1_000
 

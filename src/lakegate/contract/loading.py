@@ -135,9 +135,15 @@ def _check_outside(loaded: list[_Loaded], report: Report) -> None:
     for stream in streams:
         by_name.setdefault(stream.object_name, stream)
     by_name |= {stream.name: stream for stream in streams}
+    by_id = {
+        node.text("id") or "": by_name[node.text("name") or ""]
+        for one in loaded
+        for node in one.root.items("schema")
+        if node.text("name") in by_name
+    }
     for one in loaded:
         for end in one.found.outside:
-            _check_end(end, by_name, report)
+            _check_end(end, by_id if end.by_id else by_name, report)
 
 
 def _check_end(end: Outside, by_name: Mapping[str, Stream], report: Report) -> None:
@@ -148,6 +154,8 @@ def _check_end(end: Outside, by_name: Mapping[str, Stream], report: Report) -> N
         report.add("LG701", end.location, f"no stream or object `{end.object_name}`", advice=advice)
         return
     fields = columns_of(stream.fields)
+    if end.by_id:
+        fields = {field.id: field for field in fields.values() if field.id is not None}
     for column, kind in zip(end.columns, end.types, strict=True):
         field = fields.get(column)
         if field is None:

@@ -28,8 +28,8 @@ MAX_PRECISION = 38
 _EXACT_DOUBLE_DIGITS = 15
 
 
-class Unsupported(Exception):  # noqa: N818 - not an error: the rule goes to the audit
-    """A construct that is left to the audit; the text names it."""
+class Unsupported(Exception):
+    """A construct that is left to the audit, which is no error; the text names it."""
 
 
 def number(text: str) -> Literal:

@@ -401,6 +401,8 @@ def place_sql(
 
     ``queries`` says where the query of the rule at a place stands.
     """
+    if all(rule.kind is not RuleKind.SQL for rule in rules):
+        return list(rules)  # sqlglot takes a while to import
     from lakegate.contract.predicate import NotPerRecord, SqlRuleError, parse_row_rule
 
     placed: list[QualityRule] = []

@@ -40,6 +40,7 @@ class Outside:
     columns: tuple[str, ...]
     types: tuple[Type | None, ...]
     location: Location
+    by_id: bool = False  # the names are the ids of the elements
 
 
 def columns_of(fields: tuple[Field, ...], prefix: str = "") -> dict[str, Field]:
@@ -160,6 +161,11 @@ def _ends(entry: Node, key: str, resolver: _Resolver) -> list[tuple[str, str, Fi
     return whole if len(whole) == len(found) and whole else None
 
 
+def _ends_of(entry: Node) -> list[Node]:
+    node = entry.find(("to",))
+    return node.value if isinstance(node.value, list) else [node]
+
+
 def _reference(
     entry: Node, own: Target, source: list[tuple[str, str, Field | None]], resolver: _Resolver
 ) -> Reference | None:
@@ -185,7 +191,10 @@ def _reference(
     columns, to_columns = tuple(end[1] for end in source), tuple(end[1] for end in target)
     if target[0][2] is None:
         types = tuple(end[2].type if end[2] is not None else None for end in source)
-        resolver.outside.append(Outside(to_object, to_columns, types, at))
+        by_id = any(
+            "#" in str(node.value) and "/properties/" in str(node.value) for node in _ends_of(entry)
+        )
+        resolver.outside.append(Outside(to_object, to_columns, types, at, by_id))
     stream = known.stream if known is not None and target[0][2] is not None else to_object
     name = entry.text("id") or f"{'+'.join(columns)}->{to_object}.{'+'.join(to_columns)}"
     return Reference(name, columns, stream, to_columns, severity, entry.at)

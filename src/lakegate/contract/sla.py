@@ -162,7 +162,7 @@ def _measured(rule: SlaRule, entry: Node, report: Report) -> SlaRule | None:
         length = _duration(rule, number, entry, report)
         if length is None:
             return None
-        kept = {"retention": "rows older than this are reported"}.get(rule.name, "")
+        kept = {"retention": "rows younger than this must be there"}.get(rule.name, "")
         reason = kept or "measured on the table and its ledger"
         return replace(
             rule, place=Place.AUDIT, reason=reason, value=number or rule.value, duration=length

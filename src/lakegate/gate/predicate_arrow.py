@@ -36,7 +36,7 @@ _TYPES = {
 }
 
 
-class NotVectorised(Exception):  # noqa: N818 - not an error: the rows go to the reference
+class NotVectorised(Exception):
     """The columns cannot answer exactly; the text says why."""
 
 

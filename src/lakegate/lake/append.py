@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from lakegate.lake.snapshot import (
     format_offsets,
     parse_offsets,
 )
+from lakegate.lake.sweep import GRACE
 from lakegate.lake.table import schema_of_digest
 from lakegate.topic.base import TopicPartition
 
@@ -95,10 +97,11 @@ def append(
     judge = contract_of(rows.schema) or stream.contract
     reach("lake.land.before")
     with translated(f"cannot land {rows.num_rows} rows in table {stream.table}"):
+        written_at = time.monotonic()
         files = write_rows(table, _in_table_schema(table, stream, rows, judge))
         reach("lake.land.written")
         try:
-            _commit(table, files, judge, offsets=offsets, keep=keep)
+            _commit(table, files, judge, offsets=offsets, keep=keep, written_at=written_at)
         except (CommitConflict, CommitFailedException):
             # Only these say that no snapshot refers to the files; after any other one may.
             discard(table, files)
@@ -114,6 +117,7 @@ def _commit(
     *,
     offsets: Mapping[TopicPartition, tuple[int, int]],
     keep: int,
+    written_at: float,
 ) -> None:
     """Commit written files, again if a commit of others came between that does not concern them.
 
@@ -124,6 +128,11 @@ def _commit(
 
     schema_id, spec_id = table.metadata.current_schema_id, table.metadata.default_spec_id
     for attempt in range(1, _ATTEMPTS + 1):
+        if time.monotonic() - written_at > GRACE.total_seconds() / 2:
+            raise CommitConflict(
+                f"the files for table {'.'.join(table.name())} were written over "
+                f"{GRACE / 2} ago and may have been swept: read the landed offsets and land again"
+            )
         before = landed(table)
         _check_offsets(table, before, offsets)
         now = before | {source: after for source, (_, after) in offsets.items()}

@@ -78,10 +78,8 @@ def conform(rows: pa.Table, source: Schema, target: Schema) -> pa.Table:
 
 
 def _chunked(column: pa.ChunkedArray, old: IcebergType, new: IcebergType, arrow: Any) -> Any:
-    if column.type == arrow:
-        return column
     if new.is_primitive or old == new:
-        return column.cast(arrow)
+        return column if column.type == arrow else column.cast(arrow)
     return pa.chunked_array([_array(chunk, old, new, arrow) for chunk in column.chunks], type=arrow)
 
 

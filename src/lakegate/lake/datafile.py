@@ -108,7 +108,7 @@ def _chunk(array: Any) -> pa.Array:
 def content_digest(content: Any) -> str:
     """What the name of a data file ends with: 16 hex digits of the SHA-256 of its bytes.
 
-    So that a single bit changed behind the lake's back is found (:func:`lakegate.lake.reading.verify`)
+    So that :func:`lakegate.lake.reading.verify` finds a single bit changed behind the lake's back,
     wherever it is; Parquet itself does not check its pages, headers and footer.
     """
     return hashlib.sha256(memoryview(content)).hexdigest()[:16]

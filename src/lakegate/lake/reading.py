@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakegate.errors import LakeError
-from lakegate.lake.conform import arrow_fields
+from lakegate.lake.conform import arrow_fields, conform
 from lakegate.lake.datafile import content_digest
 from lakegate.lake.failure import translated
 from lakegate.lake.generation import generations, identifier, literal, nested_changed, type_name
@@ -184,28 +184,44 @@ def scan(
 def _batches(
     table: Table, tasks: Iterable[FileScanTask], schema: Schema
 ) -> Iterator[pa.RecordBatch]:
+    for task in tasks:
+        if task.delete_files:
+            yield from _undeleted(table, task, schema)
+        else:
+            yield from _read(table, task.file, schema)
+
+
+def _undeleted(table: Table, task: FileScanTask, schema: Schema) -> Iterator[pa.RecordBatch]:
     from pyiceberg.expressions import AlwaysTrue
     from pyiceberg.io.pyarrow import ArrowScan
 
     reader = ArrowScan(table.metadata, table.io, schema, AlwaysTrue())
-    wanted = arrow_fields(schema)
-    for task in tasks:
-        for batch in reader.to_record_batches([task]):
-            yield from pa.Table.from_batches([batch]).cast(wanted).to_batches()
+    for batch in reader.to_record_batches([task]):
+        yield from pa.Table.from_batches([batch]).cast(arrow_fields(schema)).to_batches()
+
+
+def _read(table: Table, file: DataFile, schema: Schema) -> Iterator[pa.RecordBatch]:
+    """By field id. PyIceberg's own projection makes a null list of structs an empty one."""
+    from pyiceberg.io.pyarrow import pyarrow_to_schema
+
+    with table.io.new_input(file.file_path).open() as stream:
+        parquet = pq.ParquetFile(stream)
+        found = parquet.schema_arrow
+        if found.equals(arrow_fields(schema), check_metadata=True):
+            yield from parquet.iter_batches()
+            return
+        source = pyarrow_to_schema(found)
+        wanted = {item.field_id for item in schema.fields}
+        names = [item.name for item in source.fields if item.field_id in wanted]
+        for batch in parquet.iter_batches(columns=names or [source.fields[0].name]):
+            rows = pa.Table.from_batches([batch])
+            yield from conform(rows, source, schema).to_batches()
 
 
 def read_files(table: Table, files: Iterable[DataFile]) -> Iterator[pa.RecordBatch]:
     """The rows of data files without delete files, in the table's current schema, in that order."""
-    from pyiceberg.table import FileScanTask
-
-    wanted = arrow_fields(table.schema())
     for file in files:
-        with table.io.new_input(file.file_path).open() as stream:
-            parquet = pq.ParquetFile(stream)
-            if parquet.schema_arrow.equals(wanted, check_metadata=True):
-                yield from parquet.iter_batches()
-                continue
-        yield from _batches(table, [FileScanTask(file)], table.schema())
+        yield from _read(table, file, table.schema())
 
 
 def verify(table: Table, *, snapshot_id: int) -> Iterator[str]:

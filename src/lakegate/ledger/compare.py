@@ -46,6 +46,12 @@ def different(
     source: TopicPartition, wanted: Positions, found: Positions, *, by: str, there: str
 ) -> Iterator[str]:
     """``found`` has exactly the offsets of ``wanted``, once each, with the same content."""
+    if (
+        np.array_equal(wanted.offsets, found.offsets)
+        and np.array_equal(wanted.hashes, found.hashes)
+        and bool(np.all(np.diff(found.offsets) > 0))
+    ):
+        return
     missing = np.setdiff1d(wanted.offsets, found.offsets)
     if len(missing):
         yield f"{source}: {name_offsets(missing)} {by}, but not {there}"

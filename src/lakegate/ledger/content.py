@@ -7,6 +7,7 @@ Arrow buffers with numpy, and is ours so that a sealed sum means the same in any
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ def row_hash(rows: pa.RecordBatch | pa.Table, columns: list[str]) -> _Hashes:
     return total
 
 
+@cache
 def _name_seed(name: str) -> np.uint64:
     return np.uint64(int(_bytes_hash(pa.array([name], pa.binary()))[0]))
 

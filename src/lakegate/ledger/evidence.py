@@ -78,6 +78,12 @@ class _Collector:
     def add(self, partitions: pa.Array, offsets: pa.Array, hashes: Hashes) -> None:
         numbers = np.asarray(partitions)
         positions = np.asarray(offsets)
+        if not len(numbers):
+            return
+        if numbers[0] == numbers[-1] and bool(np.all(numbers == numbers[0])):
+            self._offsets.setdefault(int(numbers[0]), []).append(positions)
+            self._hashes.setdefault(int(numbers[0]), []).append(hashes)
+            return
         for partition in np.unique(numbers):
             mine = numbers == partition
             self._offsets.setdefault(int(partition), []).append(positions[mine])

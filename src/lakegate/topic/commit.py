@@ -9,23 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import pyarrow as pa
 
 from lakegate.errors import Fenced, TopicError
-from lakegate.fault import reach
 from lakegate.topic.base import LedgerEntry, ProducerStamp, TopicPartition
 from lakegate.topic.books import account
 from lakegate.topic.codec import Payload, encode
-from lakegate.topic.edge import translated
 from lakegate.topic.index import BatchRow, Index, to_us
 from lakegate.topic.producer import Scope, acknowledged, remember
 from lakegate.topic.segment import SegmentWriter
+from lakegate.topic.writing import WrittenSegments
 
 __all__ = ["Advance", "Commits", "Staged", "Stamped", "Work"]
-
-_ADOPTABLE = 4  # the newest segments of a topic, tried in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +72,14 @@ class _Placed:
 
 
 class Commits:
-    """Commits work to one log; owns the segments this process writes."""
+    """Commits work to one log."""
 
     def __init__(
-        self, index: Index, segments: Path, *, segment_bytes: int, clock: Callable[[], datetime]
+        self, index: Index, segments: WrittenSegments, *, clock: Callable[[], datetime]
     ) -> None:
         self._index = index
         self._segments = segments
-        self._segment_bytes = segment_bytes
         self._clock = clock
-        self._writers: dict[str, SegmentWriter] = {}
         self.count = 0  # commits made, for those who wait for one
 
     def stage(self, target: TopicPartition, rows: pa.RecordBatch) -> Staged:
@@ -109,14 +103,13 @@ class Commits:
         if work.stamped is not None and (bases := self._acknowledged(work)) is not None:
             return bases
         placed = self._write(work.staged)
-        registered: list[tuple[SegmentWriter, int]] = []
-        with self._index.immediate():
+        with self._segments.committing():
             if work.stamped is not None and (bases := self._acknowledged(work)) is not None:
                 return bases
             for advance in work.advances:
                 self._advance(advance)
             now_us = to_us(self._clock())
-            bases = self._publish(placed, now_us, registered)
+            bases = self._publish(placed, now_us)
             for entry in work.entries:
                 account(self._index, entry, now_us)
             if work.stamped is not None:
@@ -128,9 +121,7 @@ class Commits:
                     stamped.scope,
                     list(zip(targets, bases, strict=True)),
                 )
-            reach("topic.commit.before")
-        reach("topic.commit.after")
-        self._done(registered)
+        self.count += 1
         return bases
 
     def _acknowledged(self, work: Work) -> list[int] | None:
@@ -146,60 +137,13 @@ class Commits:
         placed = {}
         for topic, appends in by_topic.items():
             payloads = [payload for append in appends for payload in append.payloads]
-            writer, positions = self._append(topic, payloads)
+            writer, positions = self._segments.append(topic, payloads)
             at = 0
             for append in appends:
                 count = len(append.payloads)
                 placed[id(append)] = _Placed(append, writer, positions[at : at + count])
                 at += count
         return [placed[id(append)] for append in staged]
-
-    def _append(self, topic: str, payloads: Sequence[Payload]) -> tuple[SegmentWriter, list[int]]:
-        """Make payloads durable in a segment of the topic; nothing refers to them yet.
-
-        Raises:
-            LogFull, TopicError: no room, read-only, or the disk failed.
-        """
-        directory = self._segments / topic
-        with translated(directory):
-            writer = self._writer(directory, topic, sum(len(payload.data) for payload in payloads))
-            try:
-                return writer, writer.append(payloads)
-            except OSError:
-                self._writers.pop(topic).close()
-                raise
-
-    def _writer(self, directory: Path, topic: str, size: int) -> SegmentWriter:
-        writer = self._writers.get(topic)
-        if writer is not None and writer.end and writer.end + size > self._segment_bytes:
-            # Everything in it is committed or given up, so its lock is no longer needed.
-            self._writers.pop(topic).close()
-            reach("topic.segment.rolled")
-            writer = None
-        if writer is None:
-            writer = self._adopted(directory, topic, size) or SegmentWriter.create(directory)
-            self._writers[topic] = writer
-            reach("topic.segment.created")
-        return writer
-
-    def _adopted(self, directory: Path, topic: str, size: int) -> SegmentWriter | None:
-        """A segment that a former process left with room for ``size`` bytes, if there is one."""
-        for segment, name in self._index.all(
-            "SELECT s.id, s.name FROM segment s JOIN topic t ON t.id = s.topic "
-            "WHERE t.name = ? ORDER BY s.id DESC LIMIT ?",
-            topic,
-            _ADOPTABLE,
-        ):
-            writer = SegmentWriter.adopt(directory / name, segment)
-            if writer is None:
-                continue
-            if writer.end + size <= self._segment_bytes and self._knows(segment):
-                return writer
-            writer.close()
-        return None
-
-    def _knows(self, segment: int) -> bool:
-        return self._index.one("SELECT 1 FROM segment WHERE id = ?", segment) is not None
 
     def replace(
         self, source: TopicPartition, partition: int, row: BatchRow, payload: Payload
@@ -208,12 +152,11 @@ class Commits:
 
         False if the batch is not where ``row`` says any more; then nothing happened.
         """
-        writer, (position,) = self._append(source.topic, [payload])
-        registered: list[tuple[SegmentWriter, int]] = []
-        with self._index.immediate():
+        writer, (position,) = self._segments.append(source.topic, [payload])
+        with self._segments.committing():
             if self._index.batches(partition, row.base, limit=1)[:1] != [row]:
                 return False
-            segment = self._segment_id(writer, source.topic, registered)
+            segment = self._segments.register(writer, source.topic)
             self._index.execute(
                 "UPDATE batch SET segment = ?, position = ?, size = ?, crc = ? "
                 "WHERE partition = ? AND base = ?",
@@ -227,53 +170,16 @@ class Commits:
             self._index.execute(
                 "INSERT INTO scrub VALUES (?, ?, ?)", row.segment, row.position, row.size
             )
-        self._done(registered)
+        self.count += 1
         return True
 
-    def _done(self, registered: list[tuple[SegmentWriter, int]]) -> None:
-        for writer, segment in registered:
-            writer.id = segment
-        self.count += 1
-
-    def _segment_id(
-        self, writer: SegmentWriter, topic: str, registered: list[tuple[SegmentWriter, int]]
-    ) -> int:
-        """The writer's segment in the index, put there now if this is its first commit.
-
-        Raises:
-            TopicError: it was there and is gone.
-        """
-        for known, segment in registered:
-            if known is writer:
-                return segment
-        if writer.id is None:
-            segment = self._index.insert(
-                "INSERT INTO segment (topic, name) SELECT id, ? FROM topic WHERE name = ?",
-                writer.path.name,
-                topic,
-            )
-            registered.append((writer, segment))
-            return segment
-        if not self._knows(writer.id):
-            self._writers.pop(topic).close()
-            raise TopicError(
-                f"{writer.path} was removed while this process writes it; nothing was appended; "
-                "does the file system support flock? then try again"
-            )
-        return writer.id
-
-    def _publish(
-        self,
-        placed: Sequence[_Placed],
-        now_us: int,
-        registered: list[tuple[SegmentWriter, int]],
-    ) -> list[int]:
+    def _publish(self, placed: Sequence[_Placed], now_us: int) -> list[int]:
         """Give out offsets and insert the batch rows."""
         index = self._index
         bases = []
         for place in placed:
             staged = place.staged
-            segment = self._segment_id(place.writer, staged.target.topic, registered)
+            segment = self._segments.register(place.writer, staged.target.topic)
             row = index.partition(staged.target)
             appended_us = max(now_us, row.appended_us)
             base = row.next
@@ -325,8 +231,3 @@ class Commits:
             partition.id,
             advance.to,
         )
-
-    def close(self) -> None:
-        """Give up the segments; retention may have them once nothing is in them."""
-        while self._writers:
-            self._writers.popitem()[1].close()

@@ -40,6 +40,7 @@ from lakegate.topic.producer import Scope
 from lakegate.topic.reading import Reading
 from lakegate.topic.retention import drop, reap
 from lakegate.topic.verify import damages
+from lakegate.topic.writing import WrittenSegments
 
 __all__ = ["FAULT_POINTS", "EmbeddedLog"]
 
@@ -94,9 +95,8 @@ class EmbeddedLog:
         self._index = Index(root)
         self._segments = root / "segments"
         self._clock = clock
-        self._commits = Commits(
-            self._index, self._segments, segment_bytes=segment_bytes, clock=clock
-        )
+        self._written = WrittenSegments(self._index, self._segments, segment_bytes=segment_bytes)
+        self._commits = Commits(self._index, self._written, clock=clock)
         self._reading = Reading(self._index, self._segments)
         self._erasure = Erasure(self._index, self._segments, self._commits, self._reading)
         # Processes that send one record each should not all choose the same partition.
@@ -275,7 +275,7 @@ class EmbeddedLog:
 
     def close(self) -> None:
         """Release files and locks."""
-        self._commits.close()
+        self._written.close()
         self._reading.close()
         self._index.close()
 

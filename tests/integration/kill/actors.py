@@ -45,7 +45,7 @@ def produce(project: lg.Project) -> None:
 
 def value(number: int) -> bytes:
     """Every tenth record is wrong."""
-    amount = "wrong" if number % 10 == 0 else f"{number}.25"
+    amount = "wrong" if number % 10 == 0 else number + 0.25
     return json.dumps({"number": number, "key": number % KEYS, "amount": amount}).encode()
 
 

@@ -16,7 +16,7 @@ import pytest
 import lakegate as lg
 from lakegate.lake import FAULT_POINTS as LAKE_POINTS
 from lakegate.runner.embedded import FAULT_POINTS as RUNNER_POINTS
-from lakegate.topic import FAULT_POINTS as TOPIC_POINTS
+from lakegate.topic.embedded import FAULT_POINTS as TOPIC_POINTS
 
 from .actors import KEYS
 
@@ -133,6 +133,15 @@ def finish_and_check(cast: Cast) -> None:
         assert status.proofs[0].total("rejected") == len([n for n in range(sent) if n % 10 == 0])
 
 
+# Reached by retention, erasure, schema changes and maintenance: their own rooms' tests kill there.
+ELSEWHERE = ("topic.retain.", "topic.erase.", "lake.evolve.", "lake.compact.", "lake.sweep.")
+POINTS = [
+    point
+    for point in (*TOPIC_POINTS, *RUNNER_POINTS, *LAKE_POINTS)
+    if not point.startswith(ELSEWHERE)
+]
+
+
 def role_of(point: str) -> str:
     if point.startswith("lake.publish"):
         return "publish"
@@ -140,16 +149,15 @@ def role_of(point: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [*TOPIC_POINTS, *RUNNER_POINTS, *LAKE_POINTS])
+@pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_commit_point(cast: Cast, point: str) -> None:
     role = role_of(point)
+    nth = 1 if point.startswith("lake.create") else 2
     for other in ROLES:
-        cast.start(other, fault=f"{point}:2" if other == role else None)
-    deadline = time.monotonic() + 25
+        cast.start(other, fault=f"{point}:{nth}" if other == role else None)
+    deadline = time.monotonic() + 60
     while cast.running[role].poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
-    if cast.running[role].poll() is None:
-        pytest.skip(f"the {role} actor does not pass {point} in this scenario")
     assert cast.running[role].returncode == -signal.SIGKILL, cast.said(role)
     cast.keep_running()
     time.sleep(2)

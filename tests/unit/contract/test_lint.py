@@ -165,3 +165,23 @@ def test_references_between_files_are_checked(tmp_path: Path) -> None:
         ("LG702", "give both the same logicalType"),
         ("LG701", "did you mean `customer`?"),
     ]
+
+
+def test_every_setting_is_in_the_reference() -> None:
+    from lakegate.contract.custom import SETTINGS
+
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "contract.md").read_text("utf-8")
+    assert all(f"`lakegate.{name}`" in text for name in SETTINGS)
+
+
+@pytest.mark.parametrize(("target", "errors"), [("id_prop", []), ("id_prp", ["LG701"])])
+def test_references_by_id_into_another_file(target: str, errors: list[str], tmp_path: Path) -> None:
+    customers = (
+        "{id: c_tbl, name: customer, properties: [{id: id_prop, name: id, logicalType: integer}]}"
+    )
+    (tmp_path / "c.odcs.yaml").write_text(complete(f"id: c\nschema: [{customers}]\n"))
+    to = f"c.odcs.yaml#/schema/c_tbl/properties/{target}"
+    order = f"{{name: a, logicalType: integer, relationships: [{{to: '{to}'}}]}}"
+    orders = f"id: o\nschema: [{{name: order, properties: [{order}]}}]\n"
+    (tmp_path / "o.odcs.yaml").write_text(complete(orders))
+    assert [p.code for p in check([tmp_path]) if p.level is Level.ERROR] == errors

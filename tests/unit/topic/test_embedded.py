@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from lakegate.contract.stream import ContractRef
 from lakegate.errors import DamagedLog, TopicError
 from lakegate.topic import index as index_module
 from lakegate.topic import retention
-from lakegate.topic.base import ProducerStamp, Record, Retention, TopicPartition
+from lakegate.topic.base import LedgerEntry, ProducerStamp, Record, Retention, TopicPartition
 from lakegate.topic.codec import record_batch
 from lakegate.topic.embedded import EmbeddedLog
 from lakegate.topic.segment import SegmentWriter
@@ -165,3 +166,19 @@ def test_a_removed_segment_is_never_committed_into(tmp_path):
 def test_times_are_exact_to_the_microsecond():
     moment = datetime(2026, 11, 23, 7, 8, 9, 123_457, tzinfo=timezone(timedelta(hours=5)))
     assert index_module.from_us(index_module.to_us(moment)) == moment
+
+
+def test_a_segment_whose_first_commit_failed_is_named_by_the_next(log):
+    for topic in ("a", "b"):
+        log.create(topic)
+    with pytest.raises(TopicError, match="cannot move"), log.transaction() as transaction:  # noqa: PT012
+        transaction.append(TopicPartition("a", 0), rows(1))
+        transaction.advance("g", RAW, expected=0, to=9)
+    with pytest.raises(TopicError, match="counts 0 records"), log.transaction() as transaction:  # noqa: PT012
+        transaction.append(TopicPartition("a", 0), rows(1))
+        transaction.account(LedgerEntry("s", RAW, 0, 1, 0, 0, 0, 0, 0, 0, ContractRef("", "", "")))
+    for topic in ("b", "a", "b", "a"):
+        log.append(TopicPartition(topic, 0), rows(1))
+    for topic in ("a", "b"):
+        assert log.end_offset(TopicPartition(topic, 0)) == 2
+        assert list(log.verify(TopicPartition(topic, 0))) == []

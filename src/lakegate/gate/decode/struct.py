@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -32,12 +33,12 @@ from lakegate.gate.json_text import Malformed, parse
 __all__ = ["StructDecoder"]
 
 # Structs of a chunk stay in the processor's cache, where allocating them is cheapest.
-_CHUNK_RECORDS = 256
+_CHUNK_RECORDS = 512
 _MAX_LEARNED = 64
 _LEARNED_FROM = 4  # records looked at per chunk
 _UNKNOWN_FIELD = "Object contains unknown field"
 _KEY = re.compile(rb'"[ \t\r\n]*:')
-_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
 class StructDecoder:
@@ -100,20 +101,22 @@ class StructDecoder:
         """Positions and structs of the records msgspec takes, and some with an unknown field."""
         decode = decoder.decode
         limit = self._size_limit_bytes
-        positions, records, strangers = [], [], []
+        records: list[Any] = []
+        refused, strangers = set(), []
         for position, value in enumerate(values):
-            if value is None or len(value) > limit:
-                continue
             try:
-                records.append(decode(value))
+                records.append(decode(value))  # type: ignore[arg-type]  # None is a TypeError
             except msgspec.ValidationError as error:
-                if self._learns and len(strangers) < _LEARNED_FROM:
+                refused.add(position)
+                if self._learns and len(strangers) < _LEARNED_FROM and value is not None:
                     if str(error).startswith(_UNKNOWN_FIELD):
                         strangers.append(value)
             except _FAULTS:
-                pass
-            else:
-                positions.append(position)
+                refused.add(position)
+        positions = [position for position in range(len(values)) if position not in refused]
+        if max((len(values[position]) for position in positions), default=0) > limit:
+            small = [len(values[position]) <= limit for position in positions]
+            positions, records = list(compress(positions, small)), list(compress(records, small))
         return positions, records, strangers
 
     def _learn(self, plan: ObjectPlan, strangers: list[bytes]) -> bool:
