@@ -86,4 +86,5 @@ def _numbers(proof: StreamProof) -> list[str]:
 def _verdict(proof: StreamProof) -> str:
     if not proof.proven:
         return "[red]✗ gap[/]"
-    return "[green]✓[/] observed" if proof.observed else "[green]✓[/]"
+    observed = proof.total("observed")
+    return f"[green]✓[/] {observed:,} only observed" if observed else "[green]✓[/]"

@@ -6,7 +6,6 @@ argument that is not expected is refused rather than read without it.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,32 +15,35 @@ from typing import TypeAlias
 import re2
 from sqlglot import exp
 
-from lakegate.contract.predicate import Call, Column, Expression, Kind, Literal, Op, SqlRuleError
+from lakegate.contract.predicate import Call, Expression, Kind, Literal, Op, SqlRuleError
 from lakegate.contract.predicate_literal import (
-    MAX_PRECISION,
     Unsupported,
     number,
     temporal,
     to_double,
     unify,
 )
+from lakegate.contract.predicate_typing import (
+    calculate,
+    calculate_date,
+    choice,
+    compare,
+    find,
+    is_text,
+    is_within_the_calendar,
+    like_to_re2,
+    logical,
+    sql_of,
+    typed_column,
+)
 from lakegate.contract.type import (
-    BooleanType,
-    DateType,
-    DecimalType,
     Field,
-    IntegerType,
-    NumberType,
     ObjectType,
-    StringType,
-    TimestampType,
-    TimeType,
 )
 
 __all__ = ["build_condition"]
 
 _NUMERIC = (Kind.INTEGER, Kind.DECIMAL, Kind.DOUBLE)
-_INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 _INTERVAL_US = {
     "WEEK": 604_800_000_000, "DAY": 86_400_000_000, "HOUR": 3_600_000_000,
     "MINUTE": 60_000_000, "SECOND": 1_000_000,
@@ -74,14 +76,6 @@ def build_condition(
     return _Builder(fields, tables).condition(node)
 
 
-def _call(op: Op, *args: Expression) -> Call:
-    return Call(op, args, Kind.BOOLEAN)
-
-
-def _sql(node: exp.Expression) -> str:
-    return node.sql(dialect="duckdb")[:80]
-
-
 class _Builder:
     """One method per construct, found through ``_NODES``."""
 
@@ -94,7 +88,7 @@ class _Builder:
         if built.kind is Kind.NULL:
             return Literal(None, Kind.BOOLEAN)
         if built.kind is not Kind.BOOLEAN:
-            raise Unsupported(f"`{_sql(node)}` as a condition")
+            raise Unsupported(f"`{sql_of(node)}` as a condition")
         return built
 
     def build(self, node: exp.Expression) -> Expression:
@@ -102,38 +96,38 @@ class _Builder:
             return self.comparison(node)
         entry = _NODES.get(type(node))
         if entry is None:
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         method, expected = entry
         extra = [key for key, value in node.args.items() if value and key not in expected]
         if extra:
-            raise Unsupported(f"`{_sql(node)}` ({extra[0]})")
+            raise Unsupported(f"`{sql_of(node)}` ({extra[0]})")
         return method(self, node)
 
     def operand(self, node: exp.Expression) -> Expression:
         """An operand of a comparison: DuckDB and sqlglot may group a chain of them differently."""
         if isinstance(node, exp.Predicate | exp.Not | exp.Escape | exp.Connector):
-            raise Unsupported(f"`{_sql(node)}` as an operand without parentheses")
+            raise Unsupported(f"`{sql_of(node)}` as an operand without parentheses")
         return self.build(node)
 
     def column(self, node: exp.Expression) -> Expression:
         parts = [part.name for part in node.parts] if isinstance(node, exp.Column | exp.Dot) else []
         if not parts or any(not isinstance(part, exp.Identifier) for part in node.parts):  # type: ignore[attr-defined]
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         if len(parts) > 1 and parts[0].casefold() in self.tables:
             parts = parts[1:]
         fields, path = self.fields, []
         for depth, name in enumerate(parts):
-            field = _find(name, fields, ".".join(parts))
+            field = find(name, fields, ".".join(parts))
             path.append(field.name)
             if depth == len(parts) - 1:
-                return _column(tuple(path), field)
+                return typed_column(tuple(path), field)
             if not isinstance(field.type, ObjectType):
                 raise SqlRuleError(
                     f"SQL rule: `{'.'.join(parts)}`: `{'.'.join(path)}` is not an object; "
                     "name a declared property"
                 )
             fields = field.type.fields
-        raise Unsupported(f"`{_sql(node)}`")
+        raise Unsupported(f"`{sql_of(node)}`")
 
     def literal(self, node: exp.Expression) -> Expression:
         return Literal(node.name, Kind.STRING) if node.is_string else number(node.name)
@@ -149,84 +143,85 @@ class _Builder:
 
     def connector(self, node: exp.Expression) -> Expression:
         op = Op.AND if isinstance(node, exp.And) else Op.OR
-        return _call(op, self.condition(node.left), self.condition(node.right))  # type: ignore[attr-defined]
+        return logical(op, self.condition(node.left), self.condition(node.right))  # type: ignore[attr-defined]
 
     def negation(self, node: exp.Expression) -> Expression:
-        return _call(Op.NOT, self.condition(node.this))
+        return logical(Op.NOT, self.condition(node.this))
 
     def comparison(self, node: exp.Expression) -> Expression:
         extra = [k for k, v in node.args.items() if v and k not in ("this", "expression")]
         if extra:
-            raise Unsupported(f"`{_sql(node)}` ({extra[0]})")
+            raise Unsupported(f"`{sql_of(node)}` ({extra[0]})")
         op, swapped, negated = _COMPARISONS[type(node)]
         left, right = self.operand(node.this), self.operand(node.expression)
-        built = _compare(op, right, left) if swapped else _compare(op, left, right)
-        return _call(Op.NOT, built) if negated else built
+        built = compare(op, right, left) if swapped else compare(op, left, right)
+        return logical(Op.NOT, built) if negated else built
 
     def is_(self, node: exp.Expression) -> Expression:
         value = self.operand(node.this)
         if isinstance(node.expression, exp.Null):
-            built = _call(Op.IS_NULL, value)
+            built = logical(Op.IS_NULL, value)
         elif isinstance(node.expression, exp.Boolean) and value.kind is Kind.BOOLEAN:
-            built = _call(
-                Op.NOT, _call(Op.DISTINCT, value, Literal(bool(node.expression.this), Kind.BOOLEAN))
+            built = logical(
+                Op.NOT,
+                logical(Op.DISTINCT, value, Literal(bool(node.expression.this), Kind.BOOLEAN)),
             )
         else:
-            raise Unsupported(f"`{_sql(node)}`")
-        return _call(Op.NOT, built) if node.args.get("negate") else built
+            raise Unsupported(f"`{sql_of(node)}`")
+        return logical(Op.NOT, built) if node.args.get("negate") else built
 
     def in_(self, node: exp.Expression) -> Expression:
         options = [self.operand(option) for option in node.expressions]
         if not options:
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         value, *rest = unify([self.operand(node.this), *options], "IN")
         # A balanced tree, or a list of a thousand values would nest a thousand deep.
-        tests = [_call(Op.EQ, value, option) for option in rest]
+        tests = [logical(Op.EQ, value, option) for option in rest]
         while len(tests) > 1:
             tests = [
-                _call(Op.OR, *tests[at : at + 2]) if at + 1 < len(tests) else tests[at]
+                logical(Op.OR, *tests[at : at + 2]) if at + 1 < len(tests) else tests[at]
                 for at in range(0, len(tests), 2)
             ]
         built = tests[0]
-        return _call(Op.NOT, built) if node.args.get("negate") else built
+        return logical(Op.NOT, built) if node.args.get("negate") else built
 
     def between(self, node: exp.Expression) -> Expression:
         args = [self.operand(node.args[key]) for key in ("this", "low", "high")]
         value, low, high = unify(args, "BETWEEN")
-        built = _call(Op.AND, _compare(Op.LE, low, value), _compare(Op.LE, value, high))
-        return _call(Op.NOT, built) if node.args.get("negate") else built
+        built = logical(Op.AND, compare(Op.LE, low, value), compare(Op.LE, value, high))
+        return logical(Op.NOT, built) if node.args.get("negate") else built
 
     def escape(self, node: exp.Expression) -> Expression:
         if not isinstance(node.this, exp.Like | exp.ILike) or len(node.expression.name) != 1:
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         return self.like(node.this, escape=node.expression.name)
 
     def like(self, node: exp.Expression, *, escape: str | None = None) -> Expression:
         extra = set(node.args) - {"this", "expression", "negate"}
         text, pattern = self.text(node.this), node.expression
-        if any(node.args[key] for key in extra) or not _is_text(pattern):
-            raise Unsupported(f"`{_sql(node)}`: the pattern must be a literal")
+        if any(node.args[key] for key in extra) or not is_text(pattern):
+            raise Unsupported(f"`{sql_of(node)}`: the pattern must be a literal")
         source = pattern.name
         if isinstance(node, exp.ILike):
             if not source.isascii():
                 raise Unsupported("ILIKE with a pattern beyond ASCII")
             text, source = Call(Op.LOWER, (text,), Kind.STRING), source.lower()
-        regex = Literal(_like_to_re2(source, escape, node), Kind.STRING)
-        built = _call(Op.MATCHES, text, regex)
-        return _call(Op.NOT, built) if node.args.get("negate") else built
+        regex = Literal(like_to_re2(source, escape, node), Kind.STRING)
+        built = logical(Op.MATCHES, text, regex)
+        return logical(Op.NOT, built) if node.args.get("negate") else built
 
     def text(self, node: exp.Expression) -> Expression:
         built = self.operand(node)
         if built.kind is Kind.NULL:
             return Literal(None, Kind.STRING)
         if built.kind is not Kind.STRING:
-            raise Unsupported(f"`{_sql(node)}` as text")
+            raise Unsupported(f"`{sql_of(node)}` as text")
         return built
 
     def regex(self, node: exp.Expression) -> Expression:
         text, pattern = self.text(node.this), node.expression
-        if not _is_text(pattern):
-            raise Unsupported(f"`{_sql(node)}`: the pattern must be a literal")
+        if not is_text(pattern):
+            raise Unsupported(f"`{sql_of(node)}`: the pattern must be a literal")
         options = re2.Options()
         options.log_errors = False
         try:
@@ -235,7 +230,7 @@ class _Builder:
             raise SqlRuleError(
                 f"SQL rule: `{pattern.name[:60]}` is no regular expression of RE2; correct it"
             ) from cause
-        return _call(Op.MATCHES, text, Literal(pattern.name, Kind.STRING))
+        return logical(Op.MATCHES, text, Literal(pattern.name, Kind.STRING))
 
     def text_test(self, node: exp.Expression) -> Expression:
         op: _Ops = {
@@ -243,9 +238,9 @@ class _Builder:
             exp.EndsWith: Op.ENDS_WITH,
             exp.Contains: Op.CONTAINS,
         }
-        if not _is_text(node.expression):
-            raise Unsupported(f"`{_sql(node)}`: what is looked for must be a literal")
-        return _call(
+        if not is_text(node.expression):
+            raise Unsupported(f"`{sql_of(node)}`: what is looked for must be a literal")
+        return logical(
             op[type(node)], self.text(node.this), Literal(node.expression.name, Kind.STRING)
         )
 
@@ -261,9 +256,11 @@ class _Builder:
         for arg, least in zip(args, (1, 0), strict=False):
             value = arg.value if isinstance(arg, Literal) else None
             if not isinstance(value, int) or not least <= value < 2**31:
-                raise Unsupported(f"`{_sql(node)}`: bounds must be literals, the start at least 1")
+                raise Unsupported(
+                    f"`{sql_of(node)}`: bounds must be literals, the start at least 1"
+                )
         if not args:
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         return Call(Op.SUBSTRING, (self.text(node.this), *args), Kind.STRING)
 
     def case(self, node: exp.Expression) -> Expression:
@@ -275,28 +272,28 @@ class _Builder:
             value, *options = unify(
                 [self.operand(subject), *(self.operand(branch.this) for branch in branches)], "CASE"
             )
-            conditions = [_compare(Op.EQ, value, option) for option in options]
+            conditions = [compare(Op.EQ, value, option) for option in options]
         values = [self.build(branch.args["true"]) for branch in branches]
         values.append(Literal(None, Kind.NULL) if default is None else self.build(default))
         *results, last = unify(values, "CASE")
         pairs = (part for pair in zip(conditions, results, strict=True) for part in pair)
-        return _choice(Op.CASE, (*pairs, last), (*results, last))
+        return choice(Op.CASE, (*pairs, last), (*results, last))
 
     def choice(self, node: exp.Expression) -> Expression:
         ops: _Ops = {exp.Coalesce: Op.COALESCE, exp.Greatest: Op.GREATEST, exp.Least: Op.LEAST}
         name = ops[type(node)]
         args = unify([self.operand(arg) for arg in (node.this, *node.expressions)], name.upper())
         if name is not Op.COALESCE and args[0].kind is Kind.BOOLEAN:
-            raise Unsupported(f"`{_sql(node)}` of booleans")
-        return _choice(name, args, args)
+            raise Unsupported(f"`{sql_of(node)}` of booleans")
+        return choice(name, args, args)
 
     def nullif(self, node: exp.Expression) -> Expression:
         value = self.operand(node.this)
         if value.kind is Kind.NULL:
-            raise Unsupported(f"`{_sql(node)}`")
-        equal = _compare(Op.EQ, value, self.operand(node.expression))
+            raise Unsupported(f"`{sql_of(node)}`")
+        equal = compare(Op.EQ, value, self.operand(node.expression))
         nothing = Literal(None, value.kind)
-        return _choice(Op.CASE, (equal, nothing, value), (value,))
+        return choice(Op.CASE, (equal, nothing, value), (value,))
 
     def arithmetic(self, node: exp.Expression) -> Expression:
         if isinstance(node, exp.Div):
@@ -311,14 +308,14 @@ class _Builder:
         op = ops[type(node)]
         if op in (Op.INTEGER_DIVIDE, Op.MODULO):
             if left.kind is not Kind.INTEGER or right.kind is not Kind.INTEGER:
-                raise Unsupported(f"`{_sql(node)}` of other than integers")
+                raise Unsupported(f"`{sql_of(node)}` of other than integers")
             self.check_divisor(node.expression, right)
             return Call(op, (left, right), Kind.INTEGER, precision=19)
         if Kind.DATE in (left.kind, right.kind):
-            return _date_arithmetic(op, left, right, node)
+            return calculate_date(op, left, right, node)
         if left.kind not in _NUMERIC or right.kind not in _NUMERIC:
-            raise Unsupported(f"`{_sql(node)}` of {left.kind} and {right.kind}")
-        return _arithmetic(op, left, right)
+            raise Unsupported(f"`{sql_of(node)}` of {left.kind} and {right.kind}")
+        return calculate(op, left, right)
 
     def check_divisor(self, node: exp.Expression, built: Expression) -> None:
         """DuckDB 1.5 gives null, 2.0 infinity or an error for zero: the divisor must not be."""
@@ -334,7 +331,7 @@ class _Builder:
     def division(self, node: exp.Expression) -> Expression:
         left, right = self.operand(node.this), self.operand(node.expression)
         if left.kind not in _NUMERIC or right.kind not in _NUMERIC:
-            raise Unsupported(f"`{_sql(node)}` of {left.kind} and {right.kind}")
+            raise Unsupported(f"`{sql_of(node)}` of {left.kind} and {right.kind}")
         self.check_divisor(node.expression, right)
         return Call(Op.DIVIDE, (to_double(left), to_double(right)), Kind.DOUBLE)
 
@@ -344,16 +341,16 @@ class _Builder:
         if isinstance(left, exp.Interval) and isinstance(node, exp.Add):
             left, right = right, left
         if not isinstance(right, exp.Interval) or not isinstance(node, exp.Add | exp.Sub):
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         unit = _INTERVAL_US.get(str(right.args.get("unit") or "").upper().rstrip("S"))
         amount = right.this.name if isinstance(right.this, exp.Literal) else ""
         if unit is None or re.fullmatch(r"-?[0-9]{1,6}", amount) is None:
-            raise Unsupported(f"`{_sql(right)}`: whole weeks, days, hours, minutes, seconds only")
+            raise Unsupported(f"`{sql_of(right)}`: whole weeks, days, hours, minutes, seconds only")
         moment = self.operand(left)
         if moment.kind is Kind.DATE:
             moment = Call(Op.TO_TIMESTAMP, (moment,), Kind.TIMESTAMP)
         if moment.kind is not Kind.TIMESTAMP:
-            raise Unsupported(f"`{_sql(node)}` of {moment.kind}")
+            raise Unsupported(f"`{sql_of(node)}` of {moment.kind}")
         op = Op.ADD if isinstance(node, exp.Add) else Op.SUBTRACT
         step = Literal(int(amount) * unit, Kind.TIMESTAMP)
         return Call(op, (moment, step), Kind.TIMESTAMP)
@@ -361,7 +358,7 @@ class _Builder:
     def negate(self, node: exp.Expression) -> Expression:
         value = self.operand(node.this)
         if value.kind not in _NUMERIC:
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         if (
             isinstance(value, Literal)
             and value.value is not None
@@ -378,7 +375,7 @@ class _Builder:
     def absolute(self, node: exp.Expression) -> Expression:
         value = self.operand(node.this)
         if value.kind not in _NUMERIC:
-            raise Unsupported(f"`{_sql(node)}`")
+            raise Unsupported(f"`{sql_of(node)}`")
         return Call(Op.ABS, (value,), value.kind, value.precision, value.scale)
 
     def date_part(self, node: exp.Expression) -> Expression:
@@ -388,17 +385,17 @@ class _Builder:
             name, value = node.key.lower(), self.operand(node.this)
         op = _PARTS.get(name)
         allowed = (Kind.DATE, Kind.TIMESTAMP) if op in _DATE_PARTS else (Kind.TIME, Kind.TIMESTAMP)
-        if op is None or value.kind not in allowed or not _is_within_the_calendar(value):
-            raise Unsupported(f"`{_sql(node)}`")
+        if op is None or value.kind not in allowed or not is_within_the_calendar(value):
+            raise Unsupported(f"`{sql_of(node)}`")
         return Call(op, (value,), Kind.INTEGER, precision=19)
 
     def cast(self, node: exp.Expression) -> Expression:
         target = node.args["to"].sql(dialect="duckdb").upper()
-        if _is_text(node.this):
+        if is_text(node.this):
             kind = {"DATE": Kind.DATE, "TIME": Kind.TIME, "TIMESTAMP": Kind.TIMESTAMP,
                     "TIMESTAMPTZ": Kind.TIMESTAMP}.get(target)  # fmt: skip
             if kind is None:
-                raise Unsupported(f"`{_sql(node)}`")
+                raise Unsupported(f"`{sql_of(node)}`")
             return temporal(node.this.name, kind, zoned=target == "TIMESTAMPTZ")
         value = self.build(node.this)
         if target == "DOUBLE" and value.kind in _NUMERIC:
@@ -412,104 +409,7 @@ class _Builder:
             return Call(Op.TO_DATE, (value,), Kind.DATE)
         if same is Kind.TIMESTAMP and value.kind is Kind.DATE:
             return Call(Op.TO_TIMESTAMP, (value,), Kind.TIMESTAMP)
-        raise Unsupported(f"`{_sql(node)}`")
-
-
-def _is_text(node: exp.Expression | None) -> bool:
-    return isinstance(node, exp.Literal) and bool(node.is_string)
-
-
-def _is_within_the_calendar(value: Expression) -> bool:
-    """Whether a moment is as it was read: added days or hours may leave the years 1 to 9999."""
-    if isinstance(value, Call) and value.op in (Op.TO_DATE, Op.TO_TIMESTAMP):
-        return _is_within_the_calendar(value.args[0])
-    return not isinstance(value, Call)
-
-
-def _find(name: str, fields: tuple[Field, ...], whole: str) -> Field:
-    """The field of that name: exactly, else whatever the case, as DuckDB looks names up."""
-    found = [field for field in fields if field.name.casefold() == name.casefold()]
-    if len(found) > 1:
-        raise Unsupported(f"`{whole}`: names that differ only in case")
-    if found:
-        return found[0]
-    near = difflib.get_close_matches(name, [field.name for field in fields], n=1, cutoff=0.5)
-    hint = f"did you mean `{near[0]}`?" if near else "name a declared property"
-    raise SqlRuleError(f"SQL rule: there is no column `{whole}`; {hint}")
-
-
-def _column(path: tuple[str, ...], field: Field) -> Column:
-    match field.type:
-        case StringType():
-            return Column(path, Kind.STRING)
-        case IntegerType(bits=bits):
-            return Column(path, Kind.INTEGER, precision=_INTEGER_DIGITS[bits])
-        case NumberType():
-            return Column(path, Kind.DOUBLE)
-        case DecimalType(precision=precision, scale=scale):
-            return Column(path, Kind.DECIMAL, precision=precision, scale=scale)
-        case BooleanType():
-            return Column(path, Kind.BOOLEAN)
-        case DateType():
-            return Column(path, Kind.DATE)
-        case TimeType():
-            return Column(path, Kind.TIME)
-        case TimestampType():
-            return Column(path, Kind.TIMESTAMP)
-        case _:
-            return Column(path, Kind.OPAQUE)
-
-
-def _compare(op: Op, left: Expression, right: Expression) -> Call:
-    args = unify((left, right), "a comparison")
-    if op in (Op.LT, Op.LE) and args[0].kind is Kind.BOOLEAN:
-        raise Unsupported("an order of booleans")
-    return _call(op, *args)
-
-
-def _choice(op: Op, args: tuple[Expression, ...], values: tuple[Expression, ...]) -> Call:
-    scale = max(value.scale for value in values)
-    whole = max(value.precision - value.scale for value in values)
-    return Call(op, args, values[0].kind, min(whole + scale, MAX_PRECISION), scale)
-
-
-def _arithmetic(op: Op, left: Expression, right: Expression) -> Expression:
-    left, right = unify((left, right), f"`{op}`")
-    if left.kind is not Kind.DECIMAL:
-        return Call(op, (left, right), left.kind, precision=19)
-    if op is Op.MULTIPLY:
-        precision, scale = left.precision + right.precision, left.scale + right.scale
-    else:
-        scale = max(left.scale, right.scale)
-        precision = max(left.precision - left.scale, right.precision - right.scale) + scale + 1
-    if scale > MAX_PRECISION:
-        raise Unsupported("a product of more than 38 digits after the point")
-    return Call(op, (left, right), Kind.DECIMAL, min(precision, MAX_PRECISION), scale)
-
-
-def _date_arithmetic(
-    op: Op, left: Expression, right: Expression, node: exp.Expression
-) -> Expression:
-    kinds = (left.kind, right.kind)
-    if op is Op.SUBTRACT and kinds == (Kind.DATE, Kind.DATE):
-        return Call(op, (left, right), Kind.INTEGER, precision=19)
-    if kinds == (Kind.DATE, Kind.INTEGER) and op in (Op.ADD, Op.SUBTRACT):
-        return Call(op, (left, right), Kind.DATE)
-    raise Unsupported(f"`{_sql(node)}` of {left.kind} and {right.kind}")
-
-
-def _like_to_re2(source: str, escape: str | None, node: exp.Expression) -> str:
-    parts: list[str] = []
-    characters = iter(source)
-    for char in characters:
-        if char == escape:
-            literal = next(characters, None)
-            if literal is None:
-                raise Unsupported(f"`{_sql(node)}`: nothing is escaped")
-            parts.append(re2.escape(literal))
-        else:
-            parts.append({"%": "(?s:.*)", "_": "(?s:.)"}.get(char) or re2.escape(char))
-    return rf"\A{''.join(parts)}\z"
+        raise Unsupported(f"`{sql_of(node)}`")
 
 
 _Method = Callable[[_Builder, exp.Expression], Expression]

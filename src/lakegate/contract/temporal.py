@@ -11,8 +11,8 @@ local        the same without a zone, read in a named zone            int, us si
 
 ``T``, ``t``, ``Z``, ``z`` and any offset up to ``23:59`` are read, ``-00:00`` as UTC; a space for
 the ``T`` is not. Finer digits than microseconds are truncated. Values lie in the years 0001 to
-9999, after conversion to UTC. A leap second (``:60``) has no value in UTC microseconds and is refused
-under a code of its own. Other forms: :mod:`lakegate.contract.temporal_format`.
+9999, after conversion to UTC. A leap second (``:60``) has no value in UTC microseconds and is
+refused under a code of its own. Other forms: :mod:`lakegate.contract.temporal_format`.
 """
 
 from __future__ import annotations

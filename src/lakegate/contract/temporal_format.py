@@ -14,9 +14,9 @@
 ``'text'`` ``''``    text, an apostrophe; a bare ``T`` and what is no letter: themselves
 ==================  ===========================================================================
 
-``YYYY``, ``DD``, the bare ``T`` and a ``Z`` that reads ``Z`` are not what the JDK makes of them, but
-what the standard's own examples mean (``YYYY-MM-DDTHH:mm:ss.SSSZ``). For the same reason a quoted
-``'Z'`` after the time means UTC. Names are English. Everything else is a lint error.
+``YYYY``, ``DD``, the bare ``T`` and a ``Z`` that reads ``Z`` are not what the JDK makes of them,
+but what the standard's own examples mean (``YYYY-MM-DDTHH:mm:ss.SSSZ``). For the same reason a
+quoted ``'Z'`` after the time means UTC. Names are English. Everything else is a lint error.
 """
 
 from __future__ import annotations

@@ -58,6 +58,8 @@ class Certifier:
     def certify(self, decoded: Decoded) -> Decoded:
         """The rows of ``decoded`` that are certainly good, in the schema's types."""
         count = len(decoded.index)
+        if not count:
+            return decoded
         rows = _Rows(count)
         if self._looks_at_keys and decoded.undeclared:
             # The columns do not show the undeclared keys that such a rule would count.

@@ -46,7 +46,7 @@ def evaluate_columns(rule: RowRule, table: pa.Table) -> pa.BooleanArray:
     ``table`` has the columns of :func:`lakegate.gate.schema.arrow_schema`; others do not matter.
 
     Raises:
-        NotVectorised: the answer would not be certain; use :func:`lakegate.gate.predicate.evaluate`.
+        NotVectorised: the answer would not be certain; ask the reference, row by row.
     """
     try:
         result = _Columns(table).evaluate(rule.expression)
@@ -127,7 +127,7 @@ def _is_double_nan(value: _Array) -> bool:
 def _to_double(value: _Array, source: Expression) -> _Array:
     if source.kind is Kind.INTEGER:
         return value.cast(pa.float64(), safe=False)
-    # Arrow multiplies by 10**-scale, which rounds twice; the unscaled value over the power is exact.
+    # Arrow multiplies by 10**-scale, which rounds twice; unscaled value over power is exact.
     width = pa.decimal128(source.precision, source.scale)
     array = (value if isinstance(value, pa.Array) else pa.array([value.as_py()], value.type)).cast(
         width

@@ -61,6 +61,11 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
     with translated(f"cannot open the catalog of the lake at {location}"):
         if properties is not None:
             return load_catalog(NAMESPACE, **properties)
+        if set("#?%") & set(str(location)):
+            raise LakeError(
+                f"a lake cannot be in {location}: table locations are URIs, in which '#', '?' and "
+                "'%' mean something else; choose a directory without them"
+            )
         location.mkdir(parents=True, exist_ok=True)
         return load_catalog(
             NAMESPACE,

@@ -15,12 +15,14 @@ class PartitionBooks:
 
     ``raw`` counts every record ever appended. Records below offset ``sealed`` were proven before
     and are carried by their seal; those from there on were read again for this proof.
+    ``judged`` is the gate's next offset; ``observed`` of the judged ones were not acted on.
     """
 
     source: TopicPartition
     raw: int
     sealed: int
     judged: int
+    observed: int
     accepted: int
     rejected: int
     tombstones: int
@@ -48,13 +50,12 @@ class StreamProof:
     """The conservation equations of SEMANTICS "States of a record", for one stream.
 
     ``gaps`` is empty when they hold; else each sentence names what is missing, doubled or changed,
-    and where. ``observed`` streams write no outputs, so only the judging is proven.
+    and where. Of observed records only the judging can be proven: they have no outputs.
     """
 
     stream: str
     partitions: tuple[PartitionBooks, ...]
     gaps: tuple[str, ...]
-    observed: bool = False
 
     @property
     def proven(self) -> bool:

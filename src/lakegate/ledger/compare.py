@@ -24,17 +24,24 @@ def name_offsets(offsets: Offsets) -> str:
 
 
 def misplaced(
-    source: TopicPartition, first: int, end: int, places: dict[str, Positions]
+    source: TopicPartition, entries: Sequence[LedgerEntry], places: dict[str, Positions]
 ) -> Iterator[str]:
-    """Each offset of ``[first, end)`` is in exactly one of the places."""
+    """Each offset the entries judged is in exactly one of the places; an observed one in none."""
+    if not entries:
+        return
+    first, end = entries[0].first_offset, entries[-1].next_offset
+    wanted = np.zeros(end - first, dtype=bool)
+    for entry in entries:
+        wanted[entry.first_offset - first : entry.next_offset - first] = not entry.observed
     found = np.concatenate([positions.offsets for positions in places.values()])
-    counts = np.bincount(found - first, minlength=end - first) if len(found) else np.zeros(0)
-    if not len(found) and end > first:
-        counts = np.zeros(end - first)
-    missing = np.flatnonzero(counts == 0) + first
+    counts = np.bincount(found - first, minlength=end - first)
+    names = ", ".join(places)
+    missing = np.flatnonzero((counts == 0) & wanted) + first
     if len(missing):
-        names = ", ".join(places)
         yield f"{source}: {name_offsets(missing)} judged, but in none of {names}"
+    surplus = np.flatnonzero((counts > 0) & ~wanted) + first
+    if len(surplus):
+        yield f"{source}: {name_offsets(surplus)} only observed, but in one of {names}"
     doubled = np.flatnonzero(counts > 1) + first
     for name, positions in places.items():
         twice = np.intersect1d(positions.offsets, doubled)

@@ -22,7 +22,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from lakegate.contract.stream import Enforcement, Stream
+from lakegate.contract.stream import Stream
 from lakegate.errors import LakeError
 from lakegate.ledger.books import PartitionBooks, StreamProof
 from lakegate.ledger.compare import different, entry_gaps, misplaced, tiling_gaps
@@ -122,9 +122,8 @@ def prove(
         _balance(log, stream, _raw(stream, partition), findings, known.get(partition), gaps)
         for partition in partitions
     ]
-    observed = stream.enforcement is Enforcement.OBSERVE
-    proof = StreamProof(stream.name, tuple(books), tuple(dict.fromkeys(gaps)), observed=observed)
-    if proof.proven and seal_after is not None and not observed:
+    proof = StreamProof(stream.name, tuple(books), tuple(dict.fromkeys(gaps)))
+    if proof.proven and seal_after is not None:
         _seal(log, stream, findings, known, seals, before=datetime.now(UTC) - seal_after)
     return proof
 
@@ -210,21 +209,28 @@ def _balance(
     span = _Span(source, first, judged, fresh)
     if seal is not None:
         gaps += _sealed_gaps(stream, seal, findings.staged.rows.of(source.partition))
-    if stream.enforcement is Enforcement.ENFORCE:
-        _compare(log, stream, span, findings, gaps)
-    carried = (0, 0, 0) if seal is None else (seal.accepted, seal.rejected, seal.tombstones)
+    _compare(log, stream, span, findings, gaps)
+    acted = [entry for entry in fresh if not entry.observed]
+    carried = (0, 0, 0, 0) if seal is None else _carried(seal)
     partition = source.partition
     return PartitionBooks(
         source=source,
         raw=log.end_offset(source),
         sealed=first,
         judged=judged,
-        accepted=carried[0] + sum(entry.accepted for entry in fresh),
-        rejected=carried[1] + sum(entry.rejected for entry in fresh),
-        tombstones=carried[2] + sum(entry.tombstones for entry in fresh),
+        observed=carried[3] + sum(e.next_offset - e.first_offset for e in fresh if e.observed),
+        accepted=carried[0] + sum(entry.accepted for entry in acted),
+        rejected=carried[1] + sum(entry.rejected for entry in acted),
+        tombstones=carried[2] + sum(entry.tombstones for entry in acted),
         landed=carried[0] + len(findings.staged.rows.of(partition).between(first, judged)),
         published=carried[0] + len(findings.main.rows.of(partition).between(first, judged)),
     )
+
+
+def _carried(seal: Seal) -> tuple[int, int, int, int]:
+    """Accepted, rejected, tombstones and observed records of a sealed range."""
+    acted = (seal.accepted, seal.rejected, seal.tombstones)
+    return (*acted, seal.next_offset - sum(acted))
 
 
 def _sealed_gaps(stream: Stream, seal: Seal, landed: Positions) -> Iterator[str]:
@@ -264,9 +270,10 @@ def _compare(
     rejected = span.of(findings.deadletters)
     tombstones = span.of(validated.tombstones)
     places = {"validated": accepted, "dead letters": rejected, "tombstones": tombstones}
-    gaps += misplaced(source, span.first, span.end, places)
+    gaps += misplaced(source, span.entries, places)
     for entry in span.entries:
-        gaps += entry_gaps(source, entry, accepted, rejected, tombstones)
+        if not entry.observed:
+            gaps += entry_gaps(source, entry, accepted, rejected, tombstones)
     damage: list[str] = []
     originals = read_raw(log, source, span.first, rejected.offsets, damage)
     gaps += damage
@@ -301,7 +308,8 @@ def _seal(
         source = _raw(stream, partition)
         span = _Span(source, first, done[-1].next_offset if done else first, done)
         published = span.of(findings.main.rows)
-        if not done or len(published) != sum(entry.accepted for entry in done):
+        accepted = sum(entry.accepted for entry in done if not entry.observed)
+        if not done or len(published) != accepted:
             continue
         fresh[partition] = _extend(stream, old, span, published)
     if fresh == known:
@@ -322,7 +330,7 @@ def _seal(
 
 
 def _extend(stream: Stream, old: Seal | None, span: _Span, published: Positions) -> Seal:
-    entries = span.entries
+    entries = [entry for entry in span.entries if not entry.observed]
     accepted = sum(entry.accepted for entry in entries)
     rejected = sum(entry.rejected for entry in entries)
     tombstones = sum(entry.tombstones for entry in entries)

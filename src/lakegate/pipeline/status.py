@@ -47,7 +47,6 @@ class Status:
                 {
                     "stream": proof.stream,
                     "proven": proof.proven,
-                    "observed": proof.observed,
                     "gaps": list(proof.gaps),
                     "partitions": [
                         {

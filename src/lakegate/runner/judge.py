@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakegate.contract.stream import Stream
+from lakegate.contract.stream import Enforcement, Stream
 from lakegate.gate.verdict import Failure, Rejected, Verdict
 from lakegate.topic.base import Batch, LedgerEntry, TopicPartition
 from lakegate.topic.checksum import offset_checksum
@@ -274,6 +274,7 @@ def _entry(
         tombstone_checksum=offset_checksum(tombstones_at + piece.base_offset),
         contract=stream.contract,
         noted=noted,
+        observed=stream.enforcement is Enforcement.OBSERVE,
     )
 
 

@@ -99,6 +99,7 @@ class LedgerEntry:
 
     ``accepted + rejected + tombstones == next_offset - first_offset``. Each checksum is the sum,
     modulo 2**64, of :func:`lakegate.topic.checksum.offset_hash` over the offsets so judged.
+    ``observed``: they were judged only, and nothing was written (``lakegate.enforcement``).
     """
 
     stream: str
@@ -113,6 +114,7 @@ class LedgerEntry:
     tombstone_checksum: int
     contract: ContractRef
     noted: int = 0
+    observed: bool = False
     at: datetime | None = None  # set by the log at commit
 
 

@@ -28,7 +28,7 @@ def account(index: Index, entry: LedgerEntry, now_us: int) -> None:
             f"{entry.next_offset} counts {judged} records; nothing of this commit happened"
         )
     index.execute(
-        "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         entry.stream,
         entry.source.topic,
         entry.source.partition,
@@ -44,6 +44,7 @@ def account(index: Index, entry: LedgerEntry, now_us: int) -> None:
         entry.contract.version,
         entry.contract.digest,
         entry.noted,
+        int(entry.observed),
         now_us,
     )
 
@@ -60,7 +61,7 @@ def entries(index: Index, stream: str) -> Iterator[LedgerEntry]:
         rows = index.all(
             "SELECT topic, partition, first_offset, rowid, next_offset, accepted, rejected, "
             "tombstones, accepted_checksum, rejected_checksum, tombstone_checksum, contract_id, "
-            "contract_version, contract_digest, noted, at_us FROM ledger "
+            "contract_version, contract_digest, noted, observed, at_us FROM ledger "
             "WHERE stream = ? AND (topic, partition, first_offset, rowid) > (?, ?, ?, ?) "
             "ORDER BY topic, partition, first_offset, rowid LIMIT ?",
             stream,
@@ -81,7 +82,8 @@ def entries(index: Index, stream: str) -> Iterator[LedgerEntry]:
                 tombstone_checksum=row[10] & _64_BITS,
                 contract=ContractRef(row[11], row[12], row[13]),
                 noted=row[14],
-                at=from_us(row[15]),
+                observed=bool(row[15]),
+                at=from_us(row[16]),
             )
         if len(rows) < _PAGE:
             return

@@ -71,7 +71,7 @@ CREATE TABLE ledger (
     rejected INTEGER NOT NULL, tombstones INTEGER NOT NULL, accepted_checksum INTEGER NOT NULL,
     rejected_checksum INTEGER NOT NULL, tombstone_checksum INTEGER NOT NULL,
     contract_id TEXT NOT NULL, contract_version TEXT NOT NULL, contract_digest TEXT NOT NULL,
-    noted INTEGER NOT NULL, at_us INTEGER NOT NULL
+    noted INTEGER NOT NULL, observed INTEGER NOT NULL, at_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX ledger_stream ON ledger (stream, topic, partition, first_offset);
 """

@@ -132,6 +132,22 @@ def test_a_catalog_of_another_kind_is_named(full: Lake) -> None:
         full.head(ORDERS)
 
 
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%20b"])
+def test_a_directory_that_cannot_be_a_location_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LakeError, match="cannot be in"):
+        Lake(tmp_path / name).ensure(ORDERS)
+
+
+@pytest.mark.parametrize("name", ["with space", "ünï", "a[b]", "it's"])
+def test_other_directories_are_fine(tmp_path: Path, name: str, sql: Any) -> None:
+    lake = Lake(tmp_path / name)
+    lake.ensure(ORDERS)
+    lake.land(ORDERS, validated(ORDERS, 0, 3), offsets={TP: (0, 3)})
+    lake.relation(sql, ORDERS, snapshot_id=head(lake), name="seen")
+    assert sql.sql("SELECT count(*) FROM seen").fetchall() == [(3,)]
+    lake.close()
+
+
 def test_a_locked_catalog_is_worth_another_try(full: Lake) -> None:
     database = sqlite3.connect(full.location / "catalog.db", isolation_level=None)
     database.execute("BEGIN EXCLUSIVE")

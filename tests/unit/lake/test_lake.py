@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from lakegate.errors import CommitConflict, LakeError, PublishRefused
-from lakegate.lake import STAGED, Lake
+from lakegate.lake import STAGED, Lake, reading
 from lakegate.topic.base import TopicPartition
 from tests.unit.lake.sample import TP, orders, validated
 
@@ -207,6 +208,33 @@ def test_a_pinned_snapshot_outlives_expiry(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="expired"):
         offsets_at(lake, pinned)
     lake.close()
+
+
+def test_a_snapshot_of_another_tool_does_not_hide_what_has_landed(lake: Lake) -> None:
+    lake.ensure(ORDERS)
+    land(lake, 0, 10)
+    lake.table(ORDERS).delete("id < 3", branch=STAGED)
+    assert lake.landed(ORDERS) == {TP: 10}
+    land(lake, 10, 12)
+    assert lake.landed(ORDERS) == {TP: 12}
+    assert offsets_at(lake, staged(lake)) == list(range(3, 12))
+    lake.publish(ORDERS, snapshot_id=staged(lake), expected_main=main(lake))
+    assert offsets_at(lake, main(lake)) == list(range(3, 12))
+
+
+def test_files_of_a_store_that_duckdb_cannot_reach_are_read_for_it(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, sql: Any
+) -> None:
+    lake.ensure(ORDERS)
+    land(lake, 0, 10)
+    lake.relation(sql, ORDERS, snapshot_id=staged(lake), name="near")
+    monkeypatch.setattr(reading, "_local", lambda _: False)
+    lake.relation(sql, ORDERS, snapshot_id=staged(lake), name="far")
+    lake.relation(sql, ORDERS, snapshot_id=staged(lake), name="far")
+    lake.relation(sql, ORDERS, snapshot_id=main(lake), name="nothing")
+    assert sql.sql("SELECT * FROM far EXCEPT ALL SELECT * FROM near").fetchall() == []
+    assert sql.sql("SELECT count(*) FROM far").fetchall() == [(10,)]
+    assert sql.sql("SELECT count(*) FROM nothing").fetchall() == [(0,)]
 
 
 def test_a_table_that_is_not_there_is_named(lake: Lake) -> None:

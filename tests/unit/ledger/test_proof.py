@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lakegate.contract.stream import Stream
+from lakegate.contract.stream import Enforcement, Stream
 from lakegate.errors import LedgerError
 from lakegate.ledger.books import StreamProof
 from lakegate.ledger.proof import PROOF_GROUP, prove
@@ -69,9 +69,7 @@ class Branches:
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
         for batch in self.tables[snapshot_id].to_batches():
-            keep = [
-                row["_offset"] >= since.get(row["_partition"], 0) for row in batch.to_pylist()
-            ]
+            keep = [row["_offset"] >= since.get(row["_partition"], 0) for row in batch.to_pylist()]
             yield batch.filter(pa.array(keep, pa.bool_()))
 
     def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -89,6 +87,7 @@ class World:
             self.log.register(PROOF_GROUP, f"numbers.{kind}")
         self.branches = Branches()
         self.seals = SealBook(folder / "ledger")
+        self.stream = STREAM
 
     def send(self, *values: bytes | None) -> None:
         records = [Record(value, str(index).encode()) for index, value in enumerate(values)]
@@ -105,7 +104,7 @@ class World:
         ).run(until_idle=True)
 
     def current(self) -> Stream:
-        return STREAM
+        return self.stream
 
     def flow(self, *values: bytes | None) -> None:
         self.send(*values)
@@ -212,10 +211,8 @@ def test_a_changed_value_is_named(world: World) -> None:
     changed = rows.set_column(0, rows.schema.field("n"), pa.array(numbers))
     world.branches.tamper("main", changed)
     row = rows.slice(5, 1).to_pylist()[0]
-    assert world.prove().gaps == (
-        f"numbers.raw[{row['_partition']}]: offset {row['_offset']} in numbers@main with other "
-        "content than validated",
-    )
+    where = f"numbers.raw[{row['_partition']}]: offset {row['_offset']} in numbers@main"
+    assert world.prove().gaps == (f"{where} with other content than validated",)
 
 
 def test_a_flipped_byte_in_the_log_is_named(world: World) -> None:
@@ -273,3 +270,16 @@ def test_damaged_seals_are_an_error_that_helps(world: World) -> None:
     (world.folder / "ledger" / "numbers.seals.json").write_text("{")
     with pytest.raises(LedgerError, match="restore the file, or remove it"):
         world.prove()
+
+
+def test_observed_records_are_judged_and_nowhere_else(world: World) -> None:
+    world.stream = number_stream(enforcement=Enforcement.OBSERVE)
+    world.send(*VALUES)
+    world.judge()
+    world.stream = STREAM
+    world.flow(*VALUES)
+    proof = world.prove(seal_after=timedelta(0))
+    assert proof.gaps == ()
+    numbers = {name: proof.total(name) for name in ("raw", "observed", "accepted", "published")}
+    assert numbers == {"raw": 400, "observed": 200, "accepted": 150, "published": 150}
+    assert world.prove().total("observed") == 200, "a seal carries it"

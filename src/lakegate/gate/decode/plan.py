@@ -6,6 +6,7 @@ the array it counts the distinct keys of the objects inside, which is how repeat
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, chain, repeat
@@ -33,9 +34,10 @@ from lakegate.gate.path import ROOT, child
 from lakegate.gate.schema import arrow_type
 from lakegate.gate.value import integer_range
 
-__all__ = ["Chunk", "ObjectPlan", "compile_plan"]
+__all__ = ["Chunk", "ObjectPlan", "compile_plan", "is_covered"]
 
 _ABSENT: Any = float("nan")  # no JSON decodes to it
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 _UNCOUNTED = 1 << 30  # so that no count of keys is equal
 
 
@@ -335,7 +337,9 @@ class ObjectPlan:
         if not isinstance(value, dict):
             return set()
         declared = {name for name, _ in self._members}
-        found = {(pattern, name) for name in value if name not in declared}
+        found = {
+            (pattern, name) for name in value if name not in declared and is_nameable(name)
+        }
         for name, member in self._members:
             if name in value:
                 found |= member.strangers(value[name], child(pattern, name))
@@ -352,6 +356,23 @@ def _compile_transpose(attributes: list[str]) -> Callable[[Sequence[Any]], Itera
     # the tuples they make in between set off the garbage collector. The names are our own.
     lists = "".join(f"[value.{attribute} for value in values]," for attribute in attributes)
     return eval(f"lambda values: ({lists})")  # type: ignore[no-any-return]  # noqa: S307
+
+
+def is_covered(fields: tuple[Field, ...], depth: int = 1) -> bool:
+    """Whether msgspec can name all fields, and none is nested near the limit of depth."""
+    for field in fields:
+        type_, level = field.type, depth
+        while isinstance(type_, ArrayType):
+            type_, level = type_.item.type, level + 1
+        nested = type_.fields if isinstance(type_, ObjectType) else ()
+        if not is_nameable(field.name) or level >= MAX_DEPTH or not is_covered(nested, level + 1):
+            return False
+    return True
+
+
+def is_nameable(name: str) -> bool:
+    """Whether msgspec takes the name for a field: it has nothing that JSON must escape."""
+    return _ESCAPED.search(name) is None
 
 
 def _or_null(annotation: Any) -> Any:

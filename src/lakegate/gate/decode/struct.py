@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.gate.decode.base import Decoded, Undeclared
-from lakegate.gate.decode.plan import Chunk, ObjectPlan, compile_plan
+from lakegate.gate.decode.plan import Chunk, ObjectPlan, compile_plan, is_covered
 from lakegate.gate.json_text import Malformed, parse
 
 __all__ = ["StructDecoder"]
@@ -48,7 +48,9 @@ class StructDecoder:
         self._size_limit_bytes = stream.size_limit_bytes
         self._learns = stream.unknown_fields is not UnknownFields.REJECT
         self._fields = stream.fields
-        self._use(compile_plan(stream.fields, frozenset()))
+        self._is_covered = is_covered(stream.fields)
+        if self._is_covered:
+            self._use(compile_plan(stream.fields, frozenset()))
 
     def _use(self, plan: ObjectPlan) -> None:
         # One assignment, so that a chunk in another thread sees a plan with its own decoder.
@@ -56,6 +58,8 @@ class StructDecoder:
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """See :class:`lakegate.gate.decode.base.Decoder`."""
+        if not self._is_covered or not values:
+            return Decoded(np.array([], dtype=np.int64), [], {})
         chunks = [
             self._decode_chunk(values[start : start + _CHUNK_RECORDS], start)
             for start in range(0, len(values), _CHUNK_RECORDS)
