@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cyclopts
 
 from lakegate.cli.options import ProjectOption
 from lakegate.cli.output import Format, console, emit
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 __all__ = ["app", "query"]
 
@@ -85,21 +89,19 @@ def query(
     with open_project(project) as opened:
         relation = opened.sql(text)
         if format == "json":
-            names = relation.columns
-            while rows := relation.fetchmany(1000):
-                for row in rows:
-                    emit(dict(zip(names, row, strict=True)))
+            for row in relation.fetchall():
+                emit(dict(zip(relation.columns, row, strict=True)))
             return 0
-        console().print(_table(relation.columns, relation.fetchall()))
+        rows = relation.fetchall()
+        console().print(_table(relation.columns, rows))
+        console().print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", style="dim")
     return 0
 
 
-def _table(names: list[str], rows: list[tuple[object, ...]]) -> object:
+def _table(names: list[str], rows: list[tuple[object, ...]]) -> RenderableType:
     from rich.table import Table
 
-    shown = Table(
-        box=None, header_style="bold", caption=f"{len(rows):,} rows", caption_justify="left"
-    )
+    shown = Table(box=None, header_style="bold", pad_edge=False)
     numeric = [
         bool(rows) and all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
         for i in range(len(names))

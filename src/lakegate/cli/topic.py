@@ -9,7 +9,7 @@ from typing import Any
 
 import cyclopts
 
-from lakegate.cli.options import ProjectOption
+from lakegate.cli.options import FileArgument, ProjectOption
 from lakegate.cli.output import Format, console, emit
 from lakegate.cli.stopping import stop_on_signal
 
@@ -92,7 +92,7 @@ def tail(
 @app.command
 def send(
     topic: str,
-    file: Path = Path("-"),
+    file: FileArgument = Path("-"),
     *,
     key: str | None = None,
     project: ProjectOption = Path(),

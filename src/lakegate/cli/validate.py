@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakegate.cli.options import FileArgument
 from lakegate.cli.output import Format, console, emit
 from lakegate.errors import LakegateError
 
@@ -67,7 +68,7 @@ class _Tally:
 
 
 def validate(
-    contract: Path, *files: Path, object: str | None = None, format: Format = "text"
+    contract: Path, *files: FileArgument, object: str | None = None, format: Format = "text"
 ) -> int:
     """Judge every record of files (NDJSON or a JSON array; ``-``: standard input) by a contract.
 
@@ -154,7 +155,8 @@ def _array(file: Path, content: bytes) -> Iterator[tuple[int, bytes]]:
     try:
         elements = msgspec.json.decode(content, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
-        message = f"{file} begins like a JSON array but is none: {error}"
+        name = "standard input" if str(file) == "-" else str(file)
+        message = f"{name} begins like a JSON array but is none: {error}"
         raise UnreadableFile(message) from error
     for position, element in enumerate(elements, 1):
         yield position, bytes(element)

@@ -74,8 +74,7 @@ class Op(StrEnum):
     NEGATE = "negate"
     ABS = "abs"
     LENGTH = "length"  # code points
-    LOWER = "lower"
-    UPPER = "upper"
+    LOWER = "lower"  # of ILIKE only: beyond ASCII it depends on the version of Unicode
     TRIM = "trim"  # Unicode spaces (Zs) at both ends
     SUBSTRING = "substring"  # text, start >= 1, length >= 0; code points
     STARTS_WITH = "starts_with"

@@ -205,6 +205,7 @@ class _Builder:
         if isinstance(node, exp.ILike):
             if not source.isascii():
                 raise Unsupported("ILIKE with a pattern beyond ASCII")
+            # Letters whose case Unicode added lately are lower or not by version; ASCII never asks.
             text, source = Call(Op.LOWER, (text,), Kind.STRING), source.lower()
         regex = Literal(like_to_re2(source, escape, node), Kind.STRING)
         built = logical(Op.MATCHES, text, regex)
@@ -245,10 +246,10 @@ class _Builder:
         )
 
     def text_function(self, node: exp.Expression) -> Expression:
-        ops: _Ops = {exp.Lower: Op.LOWER, exp.Upper: Op.UPPER, exp.Trim: Op.TRIM}
+        text = self.text(node.this)
         if isinstance(node, exp.Length):
-            return Call(Op.LENGTH, (self.text(node.this),), Kind.INTEGER, precision=19)
-        return Call(ops[type(node)], (self.text(node.this),), Kind.STRING)
+            return Call(Op.LENGTH, (text,), Kind.INTEGER, precision=19)
+        return Call(Op.TRIM, (text,), Kind.STRING)
 
     def substring(self, node: exp.Expression) -> Expression:
         bounds = [node.args.get("start"), node.args.get("length")]
@@ -434,8 +435,6 @@ _NODES: dict[type[exp.Expression], tuple[_Method, frozenset[str]]] = {
     exp.StartsWith: (_Builder.text_test, _TWO),
     exp.EndsWith: (_Builder.text_test, _TWO),
     exp.Contains: (_Builder.text_test, _TWO),
-    exp.Lower: (_Builder.text_function, _ONE),
-    exp.Upper: (_Builder.text_function, _ONE),
     exp.Trim: (_Builder.text_function, _ONE),
     exp.Length: (_Builder.text_function, _ONE),
     exp.Substring: (_Builder.substring, frozenset({"this", "start", "length"})),

@@ -173,10 +173,6 @@ def _lower(text: str) -> str:
     return text.lower() if text.isascii() else pc.utf8_lower(pa.scalar(text)).as_py()
 
 
-def _upper(text: str) -> str:
-    return text.upper() if text.isascii() else pc.utf8_upper(pa.scalar(text)).as_py()
-
-
 def _date_part(op: Op, value: int, kind: Kind) -> int:
     """A field of a day, or of a moment in UTC, or of a time of day."""
     if kind is Kind.DATE:
@@ -221,7 +217,6 @@ _STRICT: dict[Op, Callable[..., _Value]] = {
     Op.ABS: abs,
     Op.LENGTH: len,
     Op.LOWER: _lower,
-    Op.UPPER: _upper,
     Op.TRIM: lambda text: text.strip(SPACES),
     Op.SUBSTRING: _substring,
     Op.STARTS_WITH: str.startswith,

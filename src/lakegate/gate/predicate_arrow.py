@@ -237,7 +237,6 @@ _KERNELS: dict[Op, Callable[..., _Array]] = {
     Op.ABS: pc.abs_checked,
     Op.LENGTH: lambda text: pc.utf8_length(text).cast(pa.int64()),
     Op.LOWER: pc.utf8_lower,
-    Op.UPPER: pc.utf8_upper,
     Op.TRIM: lambda text: pc.utf8_trim(text, SPACES),
     Op.SUBSTRING: _substring,
     Op.STARTS_WITH: _starts_with,

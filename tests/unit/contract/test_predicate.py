@@ -116,6 +116,7 @@ def test_nested_properties_and_text() -> None:
         ("extra = '1'", "without a simple type"),
         ("quantity = 99999999999999999999", "99999999999999999999"),
         ("TRY_CAST(status AS INTEGER) IS NULL", "TRY_CAST"),
+        ("lower(status) = 'a'", "LOWER"),
         ("random() > 0.5", "RAND"),
     ],
 )
