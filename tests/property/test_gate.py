@@ -14,7 +14,7 @@ from lakegate.testing.sample import to_json
 from lakegate.testing.strategy import batches, streams
 
 _LAW = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -58,4 +58,5 @@ def test_the_default_install_is_small() -> None:
         "ruamel.yaml",
         "sqlalchemy",
         "sqlglot",
+        "tzdata",
     }

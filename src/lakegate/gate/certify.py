@@ -74,11 +74,12 @@ class Certifier:
         if rows.good.all():
             return Decoded(decoded.index, columns, decoded.undeclared)
         kept = pa.array(rows.good)
-        return Decoded(
-            decoded.index[rows.good],
-            [column.filter(kept) for column in columns],
-            decoded.undeclared,
-        )
+        index = decoded.index[rows.good]
+        undeclared = decoded.undeclared
+        if undeclared:
+            certain = set(index.tolist())
+            undeclared = {row: found for row, found in undeclared.items() if row in certain}
+        return Decoded(index, [column.filter(kept) for column in columns], undeclared)
 
     def _certify_records(self, table: pa.Table, rows: _Rows) -> None:
         everywhere = np.arange(table.num_rows)

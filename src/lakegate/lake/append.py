@@ -11,7 +11,7 @@ import pyarrow as pa
 from lakegate.contract.stream import ContractRef, Stream
 from lakegate.errors import CommitConflict, LakeError
 from lakegate.fault import reach
-from lakegate.lake.catalog import staged_id
+from lakegate.lake.catalog import refresh, staged_id
 from lakegate.lake.commit import Change, commit_change, lineage
 from lakegate.lake.conform import conform
 from lakegate.lake.datafile import discard, write_rows
@@ -142,7 +142,7 @@ def _commit(
             commit_change(table, change)
             return
         except CommitFailedException:
-            table.refresh()
+            refresh(table)
             followed = (table.metadata.current_schema_id, table.metadata.default_spec_id)
             if attempt == _ATTEMPTS or followed != (schema_id, spec_id):
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,13 +25,16 @@ __all__ = [
     "commit",
     "identify",
     "load",
+    "look_up",
     "open_catalog",
+    "refresh",
 ]
 
 NAMESPACE = "lakegate"
 
 LAYOUT = "lakegate.layout"
 LAYOUT_VERSION = 1
+_LOOKS = 10
 
 # PyIceberg rebases a refused commit and tries again, which would land a stale writer's batch
 # twice: hence no retries of its own.
@@ -90,21 +94,48 @@ def identify(table: str) -> Identifier:
     return parts if len(parts) > 1 else (NAMESPACE, *parts)
 
 
+def look_up(catalog: Catalog, table: str) -> Table | None:
+    """The table as it is now, or None if there is none.
+
+    Between the catalog's answer and the reading of the metadata file it names, ten quick commits of
+    others may have removed that file: then the catalog is asked again.
+    """
+    from pyiceberg.exceptions import NoSuchTableError
+
+    with translated(f"cannot read table {table}"):
+        for attempt in range(1, _LOOKS + 1):
+            try:
+                return catalog.load_table(identify(table))
+            except NoSuchTableError:
+                return None
+            except FileNotFoundError:
+                if attempt == _LOOKS:
+                    raise
+                time.sleep(0.01 * attempt)
+    return None
+
+
+def refresh(table: Table) -> None:
+    """Bring ``table`` to what it is now; see :func:`look_up` on files that vanish meanwhile."""
+    for attempt in range(1, _LOOKS + 1):
+        try:
+            table.refresh()
+            return
+        except FileNotFoundError:
+            if attempt == _LOOKS:
+                raise
+            time.sleep(0.01 * attempt)
+
+
 def load(catalog: Catalog, table: str) -> Table:
     """The table as it is now.
 
     Raises:
         LakeError: no such table, or it was written by a newer Lakegate.
     """
-    from pyiceberg.exceptions import NoSuchTableError
-
-    with translated(f"cannot read table {table}"):
-        try:
-            loaded = catalog.load_table(identify(table))
-        except NoSuchTableError:
-            raise LakeError(
-                f"no table {table} in the lake: it is created when its stream first lands"
-            ) from None
+    loaded = look_up(catalog, table)
+    if loaded is None:
+        raise LakeError(f"no table {table} in the lake: it is created when its stream first lands")
     layout = int(loaded.properties.get(LAYOUT, "1"))
     if layout > LAYOUT_VERSION:
         raise LakeError(

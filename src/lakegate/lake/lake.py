@@ -68,12 +68,11 @@ class Lake:
 
     def exists(self, stream: Stream | str) -> bool:
         """Whether the table has been created."""
-        from lakegate.lake.catalog import identify
-        from lakegate.lake.failure import translated
+        from lakegate.lake.catalog import look_up
 
-        name = stream if isinstance(stream, str) else stream.table
-        with translated(f"cannot look up table {name}"):
-            return self.catalog.table_exists(identify(name))
+        return (
+            look_up(self.catalog, stream if isinstance(stream, str) else stream.table) is not None
+        )
 
     def tables(self) -> list[str]:
         """Every table, as ``namespace.name``, in order."""

@@ -10,15 +10,19 @@ import pyarrow as pa
 from lakegate.contract.stream import Stream
 from lakegate.errors import CommitConflict, Fenced, LakeError
 from lakegate.fault import reach
+from lakegate.gate.schema import arrow_schema
 from lakegate.lake.failure import LakeUnavailable
 from lakegate.lake.lake import Lake
 from lakegate.topic.base import TopicLog, TopicPartition
+from lakegate.topic.schema import validated_schema
+from lakegate.topic.stub import ERASED
 
 __all__ = ["GROUP", "Lander"]
 
 GROUP = "lakegate.landing"
 
 _DIGEST = b"lakegate.contract.digest"
+_KIND, _TOMBSTONES = b"lakegate.kind", b"tombstones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,9 @@ class Lander:
         self._next: dict[TopicPartition, int] | None = None
 
     def run_once(self) -> int:
-        """Land the rows that wait, up to one commit's worth; return how many (0: none waited).
+        """Land the rows that wait, up to one commit's worth; return how many landed.
+
+        Tombstones and stubs of erased rows are passed over: 0 does not mean that nothing waits.
 
         Raises:
             CommitConflict: another lander committed first; nothing happened; call again.
@@ -81,7 +87,7 @@ class Lander:
             read = self._read(self._positions(stream, partitions))
             if read is None:
                 return 0
-            rows = self._lake.land(stream, _table(read.batches), offsets=read.offsets)
+            rows = self._lake.land(stream, _table(stream, read.batches), offsets=read.offsets)
         except LakeError:
             self._next = None
             raise
@@ -156,10 +162,12 @@ class Lander:
                 break
             after = position
             for batch in self._log.read(source, position, max_records=rows, max_bytes=size):
-                judge = (batch.rows.schema.metadata or {}).get(_DIGEST, b"")
-                if judge != (digest := judge if digest is None else digest):
-                    break
-                read.batches.append(batch.rows)
+                metadata = batch.rows.schema.metadata or {}
+                if metadata.get(_KIND) != _TOMBSTONES:
+                    judge = metadata.get(_DIGEST, b"")
+                    if judge != (digest := judge if digest is None else digest):
+                        break
+                    read.batches.append(_without_stubs(batch.rows))
                 after = batch.next_offset
                 rows -= batch.rows.num_rows
                 size -= batch.rows.nbytes
@@ -193,7 +201,18 @@ class Lander:
             self._next = None  # the next run tries again; landing does not wait for it
 
 
-def _table(batches: list[pa.RecordBatch]) -> pa.Table:
+def _without_stubs(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows that were not erased from the topic."""
+    headers = rows.column("_headers")
+    if headers.null_count == len(headers):
+        return rows
+    stub = [any(h["key"] == ERASED for h in held or ()) for held in headers.to_pylist()]
+    return rows.filter(pa.array([not erased for erased in stub])) if any(stub) else rows
+
+
+def _table(stream: Stream, batches: list[pa.RecordBatch]) -> pa.Table:
+    if not batches:  # tombstones only: nothing lands, the offsets advance
+        return validated_schema(arrow_schema(stream)).empty_table()
     try:
         return pa.Table.from_batches(batches)
     except pa.ArrowInvalid as error:

@@ -12,7 +12,7 @@ from lakegate.errors import CommitConflict
 from lakegate.fault import reach
 from lakegate.lake import catalog
 from lakegate.lake.append import landed
-from lakegate.lake.catalog import staged_id
+from lakegate.lake.catalog import refresh, staged_id
 from lakegate.lake.commit import Change, commit_change, expiry, unmoved
 from lakegate.lake.datafile import FileWriter, discard
 from lakegate.lake.failure import translated
@@ -70,7 +70,7 @@ def maintain(
         replaced, written = compact(table)
     except CommitConflict as conflict:
         gave_up.append(f"compaction: {conflict}")
-        table.refresh()
+        refresh(table)
     try:
         expired = expire(table, keep=keep)
     except CommitConflict as conflict:
@@ -156,7 +156,7 @@ def _replace(table: Table, removed: list[DataFile], written: list[DataFile]) -> 
             commit_change(table, Change(properties=properties, added=written, removed=removed))
             return
         except CommitFailedException:
-            table.refresh()
+            refresh(table)
             now = (table.metadata.current_schema_id, table.metadata.default_spec_id)
             if attempt == _ATTEMPTS or now != following:
                 raise

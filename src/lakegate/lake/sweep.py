@@ -50,7 +50,7 @@ def sweep(table: Table, *, now: datetime, grace: timedelta = GRACE) -> Swept:
     with translated(f"cannot sweep table {'.'.join(table.name())}"):
         present = _present(table, table.io)
         # Read after the listing, so that whatever was committed before it is known.
-        table.refresh()
+        refresh(table)
         loose = present - {_path(name) for name in _referenced(table)}
         suspects = _suspects(table)
         at = int(now.timestamp())

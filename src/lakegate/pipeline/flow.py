@@ -84,8 +84,8 @@ def land_waiting(project: Project, stream: Stream, *, log: TopicLog | None = Non
         max_rows=project.config.landing.max_rows,
     )
     total = 0
-    while rows := lander.run_once():
-        total += rows
+    while lander.waiting():
+        total += lander.run_once()
     return total
 
 

@@ -1,9 +1,17 @@
-"""Hypothesis strategies: streams, records of a stream, and damage (needs ``hypothesis``)."""
+"""Hypothesis strategies: streams, and batches of records, some damaged (needs ``hypothesis``).
+
+Hypothesis draws one seed and plain Python does the rest: a contract with its records takes thousands
+of choices, which one by one would cost more than what they test.
+"""
 
 from __future__ import annotations
 
+import json
+import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,10 +37,10 @@ from lakegate.contract.type import (
 from lakegate.gate.json_text import Float, Integer, Json, canonical, parse
 from lakegate.testing.sample import sample
 
-__all__ = ["batches", "damaged", "json_values", "streams"]
+__all__ = ["batches", "damaged", "streams"]
 
 _NAMES = ("a", "b", "id", "straße", "a b", "x.y", "it's", "\\", "c:d", "null")
-_SEVERITIES = st.sampled_from([Severity.ERROR] * 6 + list(Severity))
+_SEVERITIES = (*[Severity.ERROR] * 6, *Severity)
 _HOSTILE_TOKENS = (
     b"NaN", b"-Infinity", b"1E400", b"-0", b"-0.0", b"01", b"1.", b"5.0", b"1e2", b"true", b"null",
     b'"5"', b'""', b'"\\ud800"', b'"\\ud83d\\ude00"', b"[]", b"{}", b'{"a":1,"a":1}', b"9" * 30,
@@ -41,7 +49,7 @@ _HOSTILE_TOKENS = (
 )  # fmt: skip
 
 
-def _constraints(type_: Type) -> st.SearchStrategy[tuple[Constraint, ...]]:
+def _constraints(type_: Type, source: random.Random) -> tuple[Constraint, ...]:
     options: list[tuple[str, list[Any]]] = []
     match type_:
         case StringType():
@@ -79,17 +87,14 @@ def _constraints(type_: Type) -> st.SearchStrategy[tuple[Constraint, ...]]:
             options = [("minProperties", [1]), ("maxProperties", [1, 3]), ("requiredKeys", [("a",)])]
         case _:
             options = [("nullValues", [0])]
-    one = st.one_of(
-        *(
-            st.builds(Constraint, st.just(rule), st.sampled_from(bounds), _SEVERITIES)
-            for rule, bounds in options
-        )
+    chosen = source.sample(options, source.randint(0, min(2, len(options))))
+    return tuple(
+        Constraint(rule, source.choice(bounds), source.choice(_SEVERITIES))
+        for rule, bounds in chosen
     )
-    return st.lists(one, max_size=2, unique_by=lambda found: found.rule).map(tuple)
 
 
-_SCALARS = st.sampled_from(
-    [
+_SCALARS: tuple[Type, ...] = (
         StringType(),
         StringType(),
         IntegerType(),
@@ -108,112 +113,131 @@ _SCALARS = st.sampled_from(
         TimestampType(zoned=False),
         TimestampType(zoned=False, default_timezone="Europe/Vienna"),
         AnyType(),
-    ]
 )
 
 
-@st.composite
-def _fields(draw: st.DrawFn, path: str, depth: int) -> tuple[Field, ...]:
-    names = draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=True))
-    return tuple(draw(_field(name, f"{path}.{name}", depth)) for name in names)
+def _fields(source: random.Random, path: str, depth: int) -> tuple[Field, ...]:
+    names = source.sample(_NAMES, source.randint(1, 4))
+    return tuple(_field(source, name, f"{path}.{name}", depth) for name in names)
 
 
-@st.composite
-def _field(draw: st.DrawFn, name: str, path: str, depth: int) -> Field:
-    shape = draw(st.integers(0, 9)) if depth < 3 else 0
+def _field(source: random.Random, name: str, path: str, depth: int) -> Field:
+    shape = source.randint(0, 9) if depth < 3 else 0
     type_: Type
     if shape == 8:
-        type_ = ArrayType(draw(_field("element", f"{path}[*]", depth + 1)))
+        type_ = ArrayType(_field(source, "element", f"{path}[*]", depth + 1))
     elif shape == 9:
-        type_ = ObjectType(draw(_fields(path, depth + 1)))
+        type_ = ObjectType(_fields(source, path, depth + 1))
     else:
-        type_ = draw(_SCALARS)
+        type_ = source.choice(_SCALARS)
     return Field(
         name,
         type_,
         path,
-        required=draw(st.booleans()),
-        required_severity=draw(_SEVERITIES),
-        type_severity=draw(_SEVERITIES),
-        constraints=draw(_constraints(type_)),
+        required=source.random() < 0.4,
+        required_severity=source.choice(_SEVERITIES),
+        type_severity=source.choice(_SEVERITIES),
+        constraints=_constraints(type_, source),
     )
 
 
-@st.composite
-def streams(draw: st.DrawFn) -> Stream:
-    """Streams of up to four fields, nested up to three deep, with constraints of every family."""
+def _stream(seed: int) -> Stream:
+    source = random.Random(seed)  # noqa: S311 - test data
     return Stream(
         ContractRef("generated", "1.0.0", "0" * 64),
         "generated",
         "generated",
-        draw(_fields("$", 0)),
-        unknown_fields=draw(st.sampled_from(list(UnknownFields))),
-        size_limit_bytes=draw(st.sampled_from([1 << 20, 200])),
+        _fields(source, "$", 0),
+        unknown_fields=source.choice(list(UnknownFields)),
+        size_limit_bytes=source.choice([1 << 20, 200]),
     )
 
 
-def json_values() -> st.SearchStrategy[Json]:
-    """Any JSON value, of modest size."""
-    scalars = st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers().map(lambda number: Integer(str(number))),
-        st.floats(allow_nan=False, allow_infinity=False).map(lambda number: Float(repr(number))),
-        st.text(max_size=8),
-        st.sampled_from(["", "n/a", ":", '":', "2026-01-31", "2026-01-31T10:00:00.5Z", "10:00:00"]),
-    )
-    return st.recursive(
-        scalars,
-        lambda inner: st.one_of(
-            st.lists(inner, max_size=3),
-            st.dictionaries(st.sampled_from(_NAMES), inner, max_size=3),
-        ),
-        max_leaves=6,
-    )
+_SEEDS = st.integers(0, (1 << 32) - 1)
 
 
-@st.composite
-def _records(draw: st.DrawFn, stream: Stream) -> bytes:
+def streams() -> st.SearchStrategy[Stream]:
+    """Streams of up to four fields, nested up to three deep, with constraints of every family."""
+    return _SEEDS.map(_stream)
+
+
+_SCALAR_VALUES: tuple[Json, ...] = (
+    None, True, False, Integer("0"), Integer("-0"), Integer("7"), Integer("255"), Integer("256"),
+    Integer("-1"), Integer("9223372036854775808"), Integer("18446744073709551616"), Float("5.0"),
+    Float("-0.0"), Float("1e2"), Float("0.005"), Float("1E400"), Float("99.99"), Float("1e-400"),
+    "", "n/a", "x", "a", ":", '":', 'a":', "\\", "é", "😀", "\n", "2026-01-31", "2026-02-30",
+    "2026-01-31T10:00:00.5Z", "2026-01-31T10:00:00+02:00", "2026-03-29T02:30:00", "10:00:00",
+    "24:00:00", "31/01/2026", "2026-01-31T10:00:00", "0001-01-01T00:00:00+14:00",
+)  # fmt: skip
+
+
+def _json_value(source: random.Random, depth: int = 0) -> Json:
+    shape = source.randint(0, 9) if depth < 3 else 0
+    if shape == 8:
+        return [_json_value(source, depth + 1) for _ in range(source.randint(0, 3))]
+    if shape == 9:
+        names = source.sample(_NAMES, source.randint(0, 3))
+        return {name: _json_value(source, depth + 1) for name in names}
+    return source.choice(_SCALAR_VALUES)
+
+
+def _record(stream: Stream, source: random.Random) -> bytes:
     """A record of the right shape, or nearly: some values are replaced by any JSON value."""
-    if draw(st.integers(0, 9)) == 0:
-        return canonical(draw(st.dictionaries(st.sampled_from(_NAMES), json_values()))).encode()
-    bare = Stream(stream.contract, stream.name, stream.object_name, _lenient(stream.fields))
-    record = parse(sample(bare, 1, seed=draw(st.integers(0, 1 << 16)))[0])
-    for name in draw(st.lists(st.sampled_from([*record, "extra", "b"]), max_size=2)):
-        record[name] = draw(json_values())
+    bare = replace(
+        stream, fields=_lenient(stream.fields), constraints=(), size_limit_bytes=1 << 20
+    )
+    record = parse(sample(bare, 1, seed=source.getrandbits(32))[0])
+    for _ in range(source.choice((0, 0, 1, 2))):
+        record[source.choice([*record, "extra", "b"])] = _json_value(source)
     text = canonical(record)
-    if draw(st.integers(0, 4)) == 0:
+    style = source.randint(0, 9)
+    if style == 0:
         text = text.replace('":', '" : ')
+    elif style == 1:
+        text = json.dumps(json.loads(text))
     return text.encode()
 
 
 def _lenient(fields: tuple[Field, ...]) -> tuple[Field, ...]:
-    return tuple(Field(field.name, field.type, field.path) for field in fields)
+    return tuple(
+        Field(
+            field.name,
+            field.type,
+            field.path,
+            constraints=tuple(
+                found for found in field.constraints if found.rule in ("minItems", "minimum")
+            ),
+        )
+        for field in fields
+    )
 
 
-@st.composite
-def damaged(draw: st.DrawFn, record: bytes) -> bytes:
-    """The record with a few bytes lost, repeated, changed or put in."""
-    for _ in range(draw(st.integers(1, 2))):
-        start = draw(st.integers(0, len(record)))
-        stop = draw(st.integers(start, min(len(record), start + 12)))
-        put = draw(
-            st.one_of(
-                st.sampled_from(_HOSTILE_TOKENS),
-                st.binary(max_size=3),
-                st.just(record[start:stop] * 2),
-            )
+def _damage(record: bytes, source: random.Random) -> bytes:
+    for _ in range(source.randint(1, 2)):
+        start = source.randint(0, len(record))
+        stop = source.randint(start, min(len(record), start + 12))
+        put = source.choice(
+            (source.choice(_HOSTILE_TOKENS), source.randbytes(2), record[start:stop] * 2, b"")
         )
         record = record[:start] + put + record[stop:]
     return record
 
 
-@st.composite
-def batches(draw: st.DrawFn, stream: Stream, *, max_size: int = 12) -> list[bytes | None]:
-    """Records of the stream, good and bad and not JSON at all, and nulls."""
+def _batch(stream: Stream, max_size: int, seed: int) -> list[bytes | None]:
+    source = random.Random(seed)  # noqa: S311 - test data
     values: list[bytes | None] = []
-    for _ in range(draw(st.integers(0, max_size))):
-        record = draw(_records(stream))
-        kind = draw(st.integers(0, 5))
-        values.append(None if kind == 0 else draw(damaged(record)) if kind == 1 else record)
+    for _ in range(source.randint(0, max_size)):
+        record = _record(stream, source)
+        kind = source.randint(0, 7)
+        values.append(None if kind == 0 else _damage(record, source) if kind < 3 else record)
     return values
+
+
+def batches(stream: Stream, *, max_size: int = 12) -> st.SearchStrategy[list[bytes | None]]:
+    """Records of the stream, good and bad and not JSON at all, and nulls."""
+    return _SEEDS.map(partial(_batch, stream, max_size))
+
+
+def damaged(record: bytes) -> st.SearchStrategy[bytes]:
+    """The record with a few bytes lost, repeated, changed or put in."""
+    return _SEEDS.map(lambda seed: _damage(record, random.Random(seed)))  # noqa: S311

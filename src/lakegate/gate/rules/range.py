@@ -64,7 +64,13 @@ def _array_check(compare: str) -> Callable[[pa.Array, _Bound], pa.BooleanArray |
         if pa.types.is_temporal(type_):
             return kernel(array, pa.scalar(value, type_))
         if pa.types.is_decimal(type_):
-            return kernel(array, pa.scalar(value))
+            # 256 bits, or aligning the scales could overflow.
+            scale = max(type_.scale, -int(value.as_tuple().exponent))
+            wide = pa.decimal256(min(76, type_.precision - type_.scale + scale), scale)
+            try:
+                return kernel(array.cast(wide), pa.scalar(value, wide))
+            except pa.ArrowInvalid:
+                return None
         return kernel(array, pa.scalar(value, type_))
 
     return check_array
