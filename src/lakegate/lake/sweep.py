@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lakegate.fault import reach
+from lakegate.lake.catalog import refresh
 from lakegate.lake.failure import translated
 
 if TYPE_CHECKING:

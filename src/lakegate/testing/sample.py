@@ -49,10 +49,11 @@ from lakegate.gate.schema import UNKNOWN_FIELDS
 from lakegate.gate.value import integer_range
 from lakegate.testing.text import FORMAT_EXAMPLES, from_pattern
 
-__all__ = ["sample", "to_json"]
+__all__ = ["sample", "shape", "to_json"]
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - arithmetic in UTC
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _TRIES = 200
 
 
@@ -69,7 +70,7 @@ def sample(stream: Stream, n: int, *, seed: int) -> list[bytes]:
     for _ in range(n):
         failures: list[Any] = []
         for _ in range(_TRIES):
-            record = canonical(_members(stream.fields, source)).encode()
+            record = canonical(shape(stream.fields, source)).encode()
             failures = reference.judge(record).failures
             if not failures:
                 records.append(record)
@@ -79,7 +80,8 @@ def sample(stream: Stream, n: int, *, seed: int) -> list[bytes]:
     return records
 
 
-def _members(fields: tuple[Field, ...], source: random.Random) -> dict[str, Json]:
+def shape(fields: tuple[Field, ...], source: random.Random) -> dict[str, Json]:
+    """A record of random values that nearly always keep the constraints of ``fields``."""
     members: dict[str, Json] = {}
     for field in fields:
         if field.required or field.constraints or source.random() < 0.9:
@@ -98,8 +100,10 @@ def _value(field: Field, source: random.Random) -> Json:
         case StringType():
             return source.choice(valid) if valid else _text(bounds, source)
         case IntegerType() | NumberType() | DecimalType():
-            if valid:
-                return Float(source.choice(valid))
+            numbers = [text for text in valid if _NUMBER.fullmatch(text)]
+            if numbers:
+                chosen = source.choice(numbers)
+                return Float(chosen) if "." in chosen else Integer(chosen)
             return _number(field.type, bounds, source)
         case BooleanType():
             return source.random() < 0.5
@@ -110,7 +114,7 @@ def _value(field: Field, source: random.Random) -> Json:
             most = min(bounds.get("maxItems", least + 3), least + 3)
             return [_value(item, source) for _ in range(source.randint(least, most))]
         case ObjectType(fields=fields):
-            return _members(fields, source)
+            return shape(fields, source)
         case AnyType():
             return {"note": _text({}, source)}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import partial
@@ -34,8 +33,8 @@ from lakegate.contract.type import (
     TimeType,
     Type,
 )
-from lakegate.gate.json_text import Float, Integer, Json, canonical, parse
-from lakegate.testing.sample import sample
+from lakegate.gate.json_text import Float, Integer, Json, canonical
+from lakegate.testing.sample import shape
 
 __all__ = ["batches", "damaged", "streams"]
 
@@ -183,10 +182,7 @@ def _json_value(source: random.Random, depth: int = 0) -> Json:
 
 def _record(stream: Stream, source: random.Random) -> bytes:
     """A record of the right shape, or nearly: some values are replaced by any JSON value."""
-    bare = replace(
-        stream, fields=_lenient(stream.fields), constraints=(), size_limit_bytes=1 << 20
-    )
-    record = parse(sample(bare, 1, seed=source.getrandbits(32))[0])
+    record = shape(stream.fields, source)
     for _ in range(source.choice((0, 0, 1, 2))):
         record[source.choice([*record, "extra", "b"])] = _json_value(source)
     text = canonical(record)
@@ -196,20 +192,6 @@ def _record(stream: Stream, source: random.Random) -> bytes:
     elif style == 1:
         text = json.dumps(json.loads(text))
     return text.encode()
-
-
-def _lenient(fields: tuple[Field, ...]) -> tuple[Field, ...]:
-    return tuple(
-        Field(
-            field.name,
-            field.type,
-            field.path,
-            constraints=tuple(
-                found for found in field.constraints if found.rule in ("minItems", "minimum")
-            ),
-        )
-        for field in fields
-    )
 
 
 def _damage(record: bytes, source: random.Random) -> bytes:

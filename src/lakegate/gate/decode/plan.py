@@ -157,8 +157,9 @@ class _Token(_Scalar):
             tokens = [bytes(value) if type(value) is msgspec.Raw else None for value in values]
         try:
             array = pa.array(tokens, pa.binary()).cast(pa.string())
-        except pa.ArrowInvalid:  # a string that is not UTF-8, and so no number either
-            return Built(pa.nulls(len(tokens), pa.string()), 0, _UNCOUNTED)
+        except pa.ArrowInvalid:  # a string that is not UTF-8: no number, and found out later
+            texts = [None if token is None else token.decode(errors="replace") for token in tokens]
+            array = pa.array(texts, pa.string())
         absent = array.null_count
         is_null = pc.equal(array, "null")
         if is_null.true_count:
