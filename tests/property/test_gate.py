@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakegate.contract.stream import Stream
-from lakegate.gate import Verdict, compile
+from lakegate.gate import Verdict, compile  # noqa: A004 - as users write it
 from lakegate.gate import gate as gate_module
 from lakegate.gate.decode.reference import ReferenceDecoder
 from lakegate.gate.decode.struct import StructDecoder
@@ -44,7 +46,9 @@ def _assert_same(one: Verdict, other: Verdict) -> None:
 def test_accepted_rejected_and_tombstones_partition_the_input_in_order(data: st.DataObject) -> None:
     stream = data.draw(streams())
     values = data.draw(batches(stream))
-    keys = data.draw(st.lists(st.sampled_from([b"k", None]), min_size=len(values), max_size=len(values)))
+    keys = data.draw(
+        st.lists(st.sampled_from([b"k", None]), min_size=len(values), max_size=len(values))
+    )
     verdict = compile(stream)(values, keys=keys)
     accepted = verdict.accepted_index.to_pylist()
     rejected = [found.index for found in verdict.rejected]
@@ -88,7 +92,8 @@ def test_cutting_the_batch_anywhere_changes_nothing(data: st.DataObject) -> None
 @_LAW
 @given(st.data())
 def test_an_accepted_row_written_back_is_accepted_as_an_equal_row(data: st.DataObject) -> None:
-    stream = data.draw(streams())
+    # What is written back may be longer: numbers get all their decimals.
+    stream = replace(data.draw(streams()), size_limit_bytes=1 << 20)
     gate = compile(stream)
     verdict = gate(data.draw(batches(stream)))
     noted = {found.index for found in verdict.noted}

@@ -1,4 +1,4 @@
-"""The gate: records against their contract, exactly, with every reason (SEMANTICS, "The verdict")."""
+"""The gate: records against their contract, exactly, with every reason."""
 
 from lakegate.gate.gate import Gate, compile  # noqa: A004 - as re.compile
 from lakegate.gate.schema import arrow_schema

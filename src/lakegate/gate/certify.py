@@ -131,7 +131,7 @@ class _Column:
                 self._reader = reader(scalar)
 
     def certify(self, array: pa.Array, of_row: _Index, rows: _Rows) -> pa.Array:
-        """The array in its exact type; ``of_row`` has the row that each of its values belongs to."""
+        """The array in its exact type; ``of_row`` has the row each of its values belongs to."""
         if self._members:
             array = self._certify_members(array, of_row, rows)
         elif self._items is not None:
@@ -256,9 +256,7 @@ def _decimal_pattern(precision: int, scale: int) -> str:
     return f"^-?{before}{after}$"
 
 
-def _read_decimals(
-    texts: pa.Array, pattern: str, target: pa.DataType
-) -> tuple[pa.Array, _Mask]:
+def _read_decimals(texts: pa.Array, pattern: str, target: pa.DataType) -> tuple[pa.Array, _Mask]:
     fits = pc.match_substring_regex(texts, pattern)
     certain = _to_mask(fits.fill_null(False))
     kept = texts if certain.all() else pc.if_else(fits, texts, pa.scalar(None, pa.string()))

@@ -18,7 +18,6 @@ from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.errors import GateError
 from lakegate.gate.certify import Certifier
 from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
-from lakegate.gate.decode.reference import ReferenceDecoder
 from lakegate.gate.decode.struct import StructDecoder
 from lakegate.gate.reference import Judgement, Reference, unknown_text
 from lakegate.gate.schema import arrow_schema

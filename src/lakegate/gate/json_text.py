@@ -9,9 +9,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import TypeAlias
 
-__all__ = ["MAX_DEPTH", "Float", "Integer", "Json", "Malformed", "canonical", "nesting", "observe", "parse"]
+__all__ = [
+    "MAX_DEPTH",
+    "Float",
+    "Integer",
+    "Json",
+    "Malformed",
+    "canonical",
+    "nesting",
+    "observe",
+    "parse",
+]
 
 MAX_DEPTH = 64
 _OBSERVED_CHARACTERS = 80
@@ -62,7 +73,7 @@ def _no_constant(token: str) -> Json:
     raise Malformed("json.number", "a number as JSON writes it", token)
 
 
-_scan = json.JSONDecoder(
+_scan: Callable[[str, int], tuple[Json, int]] = json.JSONDecoder(  # type: ignore[attr-defined]
     object_pairs_hook=_unique_keys,
     parse_int=Integer,
     parse_float=Float,

@@ -117,10 +117,12 @@ class Reference:
 
 
 def unknown_text(unknown: Mapping[str, str]) -> str | None:
-    """The ``_unknown_fields`` of a record: a JSON object of path to value, by path; None for none."""
+    """The ``_unknown_fields`` of a record: a JSON object of path to value; None for none."""
     if not unknown:
         return None
-    members = (f"{json.dumps(path, ensure_ascii=False)}:{unknown[path]}" for path in sorted(unknown))
+    members = (
+        f"{json.dumps(path, ensure_ascii=False)}:{unknown[path]}" for path in sorted(unknown)
+    )
     return "{" + ",".join(members) + "}"
 
 
@@ -152,6 +154,7 @@ class _Value:
         self._object_checks = tuple(check for check in checks if check.rule.on_object)
         self._checks = tuple(check for check in checks if not check.rule.on_object)
         self.undeclared: Callable[[Any, str, Judgement], list[Failure]] | None = None
+        self._read_typed: Callable[[Any, str, Judgement], Any]
         match declared.type:
             case ObjectType(fields=fields):
                 members = _Object(fields, pattern, unknown_fields)

@@ -1,4 +1,4 @@
-"""The SQL rules of a stream that the gate judges, made ready (SEMANTICS "rules judged at the gate")."""
+"""The SQL rules of a stream that the gate judges, made ready."""
 
 from __future__ import annotations
 

@@ -50,9 +50,7 @@ def arrow_schema(stream: Stream) -> pa.Schema:
 
 def arrow_field(field: Field) -> pa.Field:
     """One column, list element or member of a struct; nested ones likewise."""
-    never_null = (
-        field.required and field.required_severity.rejects and field.type_severity.rejects
-    )
+    never_null = field.required and field.required_severity.rejects and field.type_severity.rejects
     return pa.field(field.name, arrow_type(field.type), nullable=not never_null)
 
 

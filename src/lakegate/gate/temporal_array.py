@@ -64,7 +64,7 @@ def _by_length(texts: pa.Array, read: _Read) -> tuple[_Numbers, _Mask]:
 
 
 def _number(digits: _Bytes, start: int, stop: int) -> _Numbers:
-    total = digits[:, start].astype(np.int64)
+    total: _Numbers = digits[:, start].astype(np.int64)
     for column in range(start + 1, stop):
         total = total * 10 + digits[:, column]
     return total

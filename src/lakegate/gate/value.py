@@ -44,7 +44,7 @@ _EXACT = Context(prec=80)
 
 
 class Mismatch(ValueError):
-    """A value that is not of its type; ``rule`` is the stable code, ``expected`` says what would be."""
+    """A value that is not of its type; ``rule`` is the code, ``expected`` says what would be."""
 
     def __init__(self, rule: str, expected: str) -> None:
         self.rule = rule
@@ -123,15 +123,13 @@ def _decimal(precision: int, scale: int, quantum: Decimal, value: Json) -> Decim
     if -exponent > scale:
         raise Mismatch("decimal.scale", f"at most {scale} digits after the point")
     if len(digits) + exponent > precision - scale:
-        raise Mismatch(
-            "decimal.precision", f"at most {precision - scale} digits before the point"
-        )
+        raise Mismatch("decimal.precision", f"at most {precision - scale} digits before the point")
     sign = "-" if value.startswith("-") else ""
     return Decimal(f"{sign}{digits}E{exponent}").quantize(quantum, context=_EXACT)
 
 
 def _significant(token: str) -> tuple[str, int]:
-    """The significant digits of a number token and the power of ten of the last; ``""`` for zero."""
+    """The significant digits of a number token, ``""`` for zero, and the last one's power of ten."""
     mantissa, _, power = token.lower().lstrip("-").partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -71,12 +72,15 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
                 "'%' mean something else; choose a directory without them"
             )
         location.mkdir(parents=True, exist_ok=True)
-        return load_catalog(
-            NAMESPACE,
-            type="sql",
-            uri=f"sqlite:///{location / 'catalog.db'}",
-            warehouse=f"file://{location / 'warehouse'}",
-        )
+        with (location / "catalog.lock").open("a") as lock:
+            # PyIceberg looks for its tables and then creates them: one process at a time.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return load_catalog(
+                NAMESPACE,
+                type="sql",
+                uri=f"sqlite:///{location / 'catalog.db'}",
+                warehouse=f"file://{location / 'warehouse'}",
+            )
 
 
 def identify(table: str) -> Identifier:

@@ -83,7 +83,7 @@ def land_waiting(project: Project, stream: Stream, *, log: TopicLog | None = Non
         lambda: stream,
         max_rows=project.config.landing.max_rows,
     )
-    total = 0
+    total = lander.run_once()  # first of all, since it finishes a table cut short in the making
     while lander.waiting():
         total += lander.run_once()
     return total

@@ -1,7 +1,7 @@
 """Hypothesis strategies: streams, and batches of records, some damaged (needs ``hypothesis``).
 
-Hypothesis draws one seed and plain Python does the rest: a contract with its records takes thousands
-of choices, which one by one would cost more than what they test.
+Hypothesis draws one seed and plain Python does the rest: a contract with its records takes
+thousands of choices, which one by one would cost more than what they test.
 """
 
 from __future__ import annotations
@@ -83,7 +83,11 @@ def _constraints(type_: Type, source: random.Random) -> tuple[Constraint, ...]:
         case ArrayType():
             options = [("minItems", [1]), ("maxItems", [2]), ("uniqueItems", [True])]
         case ObjectType():
-            options = [("minProperties", [1]), ("maxProperties", [1, 3]), ("requiredKeys", [("a",)])]
+            options = [
+                ("minProperties", [1]),
+                ("maxProperties", [1, 3]),
+                ("requiredKeys", [("a",)]),
+            ]
         case _:
             options = [("nullValues", [0])]
     chosen = source.sample(options, source.randint(0, min(2, len(options))))
@@ -94,24 +98,24 @@ def _constraints(type_: Type, source: random.Random) -> tuple[Constraint, ...]:
 
 
 _SCALARS: tuple[Type, ...] = (
-        StringType(),
-        StringType(),
-        IntegerType(),
-        IntegerType(32),
-        IntegerType(8, signed=False),
-        IntegerType(64, signed=False),
-        NumberType(),
-        DecimalType(6, 2),
-        DecimalType(3, 3),
-        DecimalType(38, 0),
-        BooleanType(),
-        DateType(),
-        DateType("dd/MM/yyyy"),
-        TimeType(),
-        TimestampType(),
-        TimestampType(zoned=False),
-        TimestampType(zoned=False, default_timezone="Europe/Vienna"),
-        AnyType(),
+    StringType(),
+    StringType(),
+    IntegerType(),
+    IntegerType(32),
+    IntegerType(8, signed=False),
+    IntegerType(64, signed=False),
+    NumberType(),
+    DecimalType(6, 2),
+    DecimalType(3, 3),
+    DecimalType(38, 0),
+    BooleanType(),
+    DateType(),
+    DateType("dd/MM/yyyy"),
+    TimeType(),
+    TimestampType(),
+    TimestampType(zoned=False),
+    TimestampType(zoned=False, default_timezone="Europe/Vienna"),
+    AnyType(),
 )
 
 

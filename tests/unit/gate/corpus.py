@@ -280,7 +280,9 @@ CASES: list[tuple[bytes, str | None]] = [
     *_of("list", (b"[]", None), (b'["a",null]', None), (b"[1]", "type"), (b"{}", "type")),
     *_of("object", (b"{}", None), (b"[]", "type"), (b'"x"', "type"), (b'{"name":1}', "type")),
     *_of("object", (b'{"name":"a","other":{"x":[1.50]}}', None)),
-    *_of("any", (b"1.50", None), (b'{"b": [1, "x"]}', None), (b"null", None), (b'"a\\u0041"', None)),
+    *_of(
+        "any", (b"1.50", None), (b'{"b": [1, "x"]}', None), (b"null", None), (b'"a\\u0041"', None)
+    ),
 ]
 
 # What the columns hold of some accepted records, exactly.

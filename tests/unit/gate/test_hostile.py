@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.gate.corpus import CASES, EVERYTHING, STORED
 
-from lakegate.gate import Verdict, compile
+from lakegate.gate import Verdict, compile  # noqa: A004 - as users write it
 from lakegate.gate.decode.reference import ReferenceDecoder
 from lakegate.gate.decode.struct import StructDecoder
-from tests.unit.gate.corpus import CASES, EVERYTHING, STORED
 
 _PATHS = {
     "reference": "reference",
@@ -23,7 +23,9 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
 
 
 def test_each_input_has_its_verdict(verdict: Verdict) -> None:
-    rules = {found.index: [failure.rule for failure in found.failures] for found in verdict.rejected}
+    rules = {
+        found.index: [failure.rule for failure in found.failures] for found in verdict.rejected
+    }
     seen = [(value[:60], rules.get(index)) for index, (value, _) in enumerate(CASES)]
     wanted = [(value[:60], None if rule is None else [rule]) for value, rule in CASES]
     assert [pair for pair in zip(seen, wanted, strict=True) if pair[0] != pair[1]] == []

@@ -1,0 +1,1 @@
+"""Decoders: a batch of bytes to columns, without guessing."""

@@ -33,8 +33,8 @@ class Decoded:
     """The records a decoder is sure of.
 
     ``index`` (int64, ascending) are their positions in the batch; every other record is doubtful.
-    ``columns`` has an array for each declared field, a row for each position (nothing at all is fine
-    when there is no position). A column has the type
+    ``columns`` has an array for each declared field, a row for each position (without positions it
+    may be empty). A column has the type
     of :func:`lakegate.gate.schema.arrow_schema`; dates, times, timestamps, decimals and unsigned
     64-bit integers may instead be ``string`` with the text of the value (of the number token, and
     only that, for numbers), wherever they are nested. A position with a text that is no such value

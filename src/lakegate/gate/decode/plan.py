@@ -277,6 +277,7 @@ class ObjectPlan:
         self._transpose = _compile_transpose(attributes)
 
     def build(self, values: Sequence[Any], place: Place) -> Built:
+        """See :class:`Plan`."""
         mask, absent = None, 0
         try:
             columns, keys = self.build_columns(values, place)
@@ -338,9 +339,7 @@ class ObjectPlan:
         if not isinstance(value, dict):
             return set()
         declared = {name for name, _ in self._members}
-        found = {
-            (pattern, name) for name in value if name not in declared and is_nameable(name)
-        }
+        found = {(pattern, name) for name in value if name not in declared and is_nameable(name)}
         for name, member in self._members:
             if name in value:
                 found |= member.strangers(value[name], child(pattern, name))
@@ -348,7 +347,7 @@ class ObjectPlan:
 
 
 def compile_plan(fields: tuple[Field, ...], learned: frozenset[tuple[str, str]]) -> ObjectPlan:
-    """The plan of a record; ``learned`` are undeclared names, each with the pattern of its object."""
+    """The plan of a record; ``learned`` are undeclared names with the pattern of their object."""
     return ObjectPlan(fields, ROOT, learned)
 
 

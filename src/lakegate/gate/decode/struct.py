@@ -106,20 +106,22 @@ class StructDecoder:
         decode = decoder.decode
         limit = self._size_limit_bytes
         records: list[Any] = []
-        refused, strangers = set(), []
+        refused: set[int] = set()
+        strangers: list[bytes] = []
         for position, value in enumerate(values):
             try:
                 records.append(decode(value))  # type: ignore[arg-type]  # None is a TypeError
             except msgspec.ValidationError as error:
                 refused.add(position)
-                if self._learns and len(strangers) < _LEARNED_FROM and value is not None:
-                    if str(error).startswith(_UNKNOWN_FIELD):
-                        strangers.append(value)
+                learns = self._learns and len(strangers) < _LEARNED_FROM
+                if learns and value is not None and str(error).startswith(_UNKNOWN_FIELD):
+                    strangers.append(value)
             except _FAULTS:
                 refused.add(position)
         positions = [position for position in range(len(values)) if position not in refused]
-        if max((len(values[position]) for position in positions), default=0) > limit:
-            small = [len(values[position]) <= limit for position in positions]
+        sizes = [len(values[position] or b"") for position in positions]
+        if max(sizes, default=0) > limit:
+            small = [size <= limit for size in sizes]
             positions, records = list(compress(positions, small)), list(compress(records, small))
         return positions, records, strangers
 

@@ -54,4 +54,3 @@ class Rule:
     prepare: Callable[[Any, Type], Any] = _as_written
     judges_null: bool = False
     on_object: bool = False
-

@@ -1,4 +1,4 @@
-"""Codes of what is no constraint: records that cannot be read, types, presence, whole-record rules."""
+"""Codes of what is no constraint: unreadable records, types, presence, whole-record rules."""
 
 from __future__ import annotations
 
