@@ -1,7 +1,7 @@
 """Latency at light load: from a producer's send to the record being readable in ``validated``.
 
-200 records/s, one by one, a worker in a process of its own, a reader in this one. Baseline: the same
-record readable in ``raw``, which is what durability alone costs.
+200 records/s, one by one, a worker in a process of its own, a reader in this one. Baseline: the
+same record readable in ``raw``, which is what durability alone costs.
 """
 
 from __future__ import annotations

@@ -34,7 +34,12 @@ schema:
 
 
 def contract(
-    folder: Path, version: str = "1.0.0", *, number: str = "number", more: str = "", custom: str = ""
+    folder: Path,
+    version: str = "1.0.0",
+    *,
+    number: str = "number",
+    more: str = "",
+    custom: str = "",
 ) -> None:
     (folder / "contracts").mkdir(exist_ok=True)
     text = CONTRACT.format(version=version, number=number, more=more, custom=custom)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -145,7 +144,6 @@ def _stream(
         topic_prefix=entry.names.topic_prefix,
         table=entry.names.table,
         owner=_owner(root),
-        labels=_labels(root),
     )
 
 
@@ -197,10 +195,3 @@ def _owner(root: Node) -> str | None:
         if (member.text("role") or "").lower() in ("owner", "data owner", "product owner"):
             return member.text("username")
     return members[0].text("username") if members else None
-
-
-def _labels(root: Node) -> tuple[tuple[str, str], ...]:
-    found: Mapping[str, str | None] = {
-        key: root.text(key) for key in ("domain", "dataProduct", "tenant", "status")
-    }
-    return tuple((key, value) for key, value in found.items() if value is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ContractRef:
-    """What a verdict, batch, dead letter and snapshot name: id, version and digest (SHA-256 hex)."""
+    """What verdicts, batches, dead letters and snapshots name; ``digest`` is SHA-256 in hex."""
 
     id: str
     version: str
@@ -77,7 +77,7 @@ class QualityRule:
     """One ``quality`` entry, or a uniqueness that ``unique`` and ``primaryKey`` imply.
 
     ``name`` is unique within the stream (ODCS id, else name, else derived from what it checks) and
-    stable as long as the rule is. ``operator`` is the ODCS key (``mustBe`` ... ``mustNotBeBetween``)
+    stable as long as the rule is. ``operator`` is the ODCS key (``mustBe``, ``mustBeBetween``, …)
     and ``bounds`` has one or two numbers, or one boolean for SQL. ``unit`` is ``rows`` or
     ``percent``. ``query`` keeps the author's text with its placeholders. ``properties`` are the
     columns a metric looks at: one, or several for ``duplicateValues`` of an object.
@@ -106,7 +106,7 @@ class QualityRule:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A relationship: every non-null value of ``columns`` exists in ``to_columns`` of ``to_stream``."""
+    """A relationship: each non-null value of ``columns`` is in ``to_columns`` of ``to_stream``."""
 
     name: str
     columns: tuple[str, ...]
@@ -141,7 +141,7 @@ class SlaRule:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Hidden partitioning: ``transform`` is an Iceberg transform (day, identity, bucket[16], ...)."""
+    """Hidden partitioning: ``transform`` is Iceberg's: day, identity, bucket[16], and so on."""
 
     column: str
     transform: str
@@ -153,10 +153,10 @@ class Stream:
 
     ``name`` is ``contract/object``, or ``contract`` when the contract has one object, where
     ``contract`` is the contract's ``name``, else its ``id``. ``topic_prefix`` is that with a dot
-    for the slash, unless ``physicalName`` or the servers say otherwise. ``constraints`` are those of the record as a whole (minProperties,
-    requiredKeys). ``rules`` holds every quality rule, wherever it is judged; those with
-    ``place == GATE`` that are library metrics are already in the fields' constraints, and those
-    that are SQL are compiled by the gate from ``query``.
+    for the slash, unless ``physicalName`` renames it (docs/reference/contract.md). ``constraints``
+    are those of the record as a whole (minProperties, requiredKeys). ``rules`` holds every quality
+    rule, wherever it is judged; those with ``place == GATE`` that are library metrics are already
+    in the fields' constraints, and those that are SQL are compiled by the gate from ``query``.
     """
 
     contract: ContractRef
@@ -178,7 +178,6 @@ class Stream:
     topic_prefix: str = ""
     table: str = ""
     owner: str | None = None
-    labels: tuple[tuple[str, str], ...] = field(default=())
 
     def topic(self, kind: str) -> str:
         """The topic of that kind: ``raw``, ``cdc``, ``validated``, ``deadletter``, ``replay``."""

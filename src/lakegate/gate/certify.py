@@ -8,6 +8,8 @@ A decoder joins by producing :class:`lakegate.gate.decode.base.Decoded`, and a r
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,11 +37,21 @@ from lakegate.gate.schema import arrow_field, arrow_schema
 from lakegate.gate.temporal_array import read_dates, read_times, read_timestamps
 from lakegate.gate.value import Mismatch, Reader, reader
 
-__all__ = ["Certifier"]
+__all__ = ["Certified", "Certifier"]
 
 _Mask = npt.NDArray[np.bool_]
 _Index = npt.NDArray[np.int64]
 _UNSIGNED = "^(?:0|[1-9][0-9]{0,18})$"  # 19 digits are below 2**64, 20 may not be
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """``rows`` are certain. ``doubts`` has, for records that were decoded and are in doubt for some
+    of their columns only, the positions of these columns; all other columns of theirs are certain.
+    """
+
+    rows: Decoded
+    doubts: Mapping[int, Sequence[int]]
 
 
 class Certifier:
@@ -55,31 +67,36 @@ class Certifier:
             check.rule.on_object for check in self._checks
         )
 
-    def certify(self, decoded: Decoded) -> Decoded:
+    def certify(self, decoded: Decoded) -> Certified:
         """The rows of ``decoded`` that are certainly good, in the schema's types."""
         count = len(decoded.index)
         if not count:
-            return decoded
+            return Certified(decoded, {})
         rows = _Rows(count)
         if self._looks_at_keys and decoded.undeclared:
             # The columns do not show the undeclared keys that such a rule would count.
             rows.good &= ~np.isin(decoded.index, list(decoded.undeclared))
         everywhere = np.arange(count)
-        columns = [
-            column.certify(array, everywhere, rows)
-            for column, array in zip(self._columns, decoded.columns, strict=True)
-        ]
+        columns, parts = [], []
+        for column, array in zip(self._columns, decoded.columns, strict=True):
+            part = _Rows(count)
+            columns.append(column.certify(array, everywhere, part))
+            parts.append(part)
         table = pa.Table.from_arrays(columns, schema=self._schema)
         self._certify_records(table, rows)
+        doubts = _doubts(decoded.index, rows, parts)
+        for part in parts:
+            rows.good &= part.good
         if rows.good.all():
-            return Decoded(decoded.index, columns, decoded.undeclared)
+            return Certified(Decoded(decoded.index, columns, decoded.undeclared), doubts)
         kept = pa.array(rows.good)
         index = decoded.index[rows.good]
         undeclared = decoded.undeclared
         if undeclared:
             certain = set(index.tolist())
             undeclared = {row: found for row, found in undeclared.items() if row in certain}
-        return Decoded(index, [column.filter(kept) for column in columns], undeclared)
+        good = Decoded(index, [column.filter(kept) for column in columns], undeclared)
+        return Certified(good, doubts)
 
     def _certify_records(self, table: pa.Table, rows: _Rows) -> None:
         everywhere = np.arange(table.num_rows)
@@ -108,6 +125,15 @@ class _Rows:
         """These rows are not certain."""
         if len(rows):
             self.good[rows] = False
+
+
+def _doubts(index: _Index, rows: _Rows, parts: Sequence[_Rows]) -> dict[int, list[int]]:
+    """The doubtful columns of each record that is not in doubt as a whole."""
+    doubts: dict[int, list[int]] = {}
+    for position, part in enumerate(parts):
+        for row in index[rows.good & ~part.good].tolist():
+            doubts.setdefault(row, []).append(position)
+    return doubts
 
 
 class _Column:

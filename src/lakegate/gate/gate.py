@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.errors import GateError
-from lakegate.gate.certify import Certifier
+from lakegate.gate.certify import Certified, Certifier
 from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
 from lakegate.gate.decode.struct import StructDecoder
 from lakegate.gate.reference import Judgement, Reference, unknown_text
@@ -26,7 +26,7 @@ from lakegate.gate.verdict import Noted, Rejected, Verdict
 __all__ = ["Gate", "Values", "compile"]
 
 Values: TypeAlias = Sequence[bytes | None] | pa.Array | pa.ChunkedArray
-_FEW = 8  # below this, judging one by one costs less than columns do
+_FEW = 64  # below this, judging one by one costs less than columns do
 
 
 def compile(  # noqa: A001 - lakegate.compile, as re.compile
@@ -68,13 +68,19 @@ class Gate:
         """
         records = _as_sequence(values, "values")
         tombstones = _tombstones(records, keys)
-        certified = self._certify(records)
+        judged = self._certify(records)
+        certified, doubts = judged.rows, judged.doubts
         sure = np.zeros(len(records), dtype=bool)
         sure[certified.index] = True
         sure[tombstones] = True
         rest = _Rest()
         for position in np.flatnonzero(~sure).tolist():
-            rest.add(position, records[position], self._reference.judge(records[position]))
+            value = records[position]
+            if value is not None and position in doubts:
+                found = self._reference.judge_columns(value, doubts[position])
+            else:
+                found = self._reference.judge(value)
+            rest.add(position, value, found)
         return Verdict(
             contract=self.stream.contract,
             accepted=self._accepted(certified, rest),
@@ -85,7 +91,7 @@ class Gate:
             unknown_paths=frozenset(rest.unknown_paths | _patterns(certified, self._keeps_unknown)),
         )
 
-    def _certify(self, records: Sequence[bytes | None]) -> Decoded:
+    def _certify(self, records: Sequence[bytes | None]) -> Certified:
         if self._decoder is None or len(records) < _FEW:
             return _nothing()
         return self._certifier.certify(self._decoder.decode(records))
@@ -153,8 +159,8 @@ def _tombstones(records: Sequence[bytes | None], keys: Values | None) -> list[in
     ]
 
 
-def _nothing() -> Decoded:
-    return Decoded(np.array([], dtype=np.int64), [], {})
+def _nothing() -> Certified:
+    return Certified(Decoded(np.array([], dtype=np.int64), [], {}), {})
 
 
 def _patterns(certified: Decoded, keeps_unknown: bool) -> set[str]:

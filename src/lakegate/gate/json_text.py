@@ -123,7 +123,7 @@ def parse_text(text: str) -> Json:
         raise Malformed("json.trailing", "nothing after the value", _excerpt(text, end))
     if _SURROGATE.search(text):
         _check_surrogates(text)
-    return document  # type: ignore[no-any-return]
+    return document
 
 
 def _decode(value: bytes) -> str:

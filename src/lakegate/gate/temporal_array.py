@@ -64,9 +64,8 @@ def _by_length(texts: pa.Array, read: _Read) -> tuple[_Numbers, _Mask]:
 
 
 def _number(digits: _Bytes, start: int, stop: int) -> _Numbers:
-    total: _Numbers = digits[:, start].astype(np.int64)
-    for column in range(start + 1, stop):
-        total = total * 10 + digits[:, column]
+    powers = 10 ** np.arange(stop - start - 1, -1, -1, dtype=np.int64)
+    total: _Numbers = digits[:, start:stop] @ powers
     return total
 
 
@@ -89,7 +88,9 @@ def _days(year: _Numbers, month: _Numbers, day: _Numbers) -> _Numbers:
     era = year // 400
     of_era = year - era * 400
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+    of_era = of_era * 365 + of_era // 4 - of_era // 100
+    days: _Numbers = era * 146_097 + of_era + of_year - 719_468
+    return days
 
 
 def _times(characters: _Bytes) -> tuple[_Numbers, _Mask]:

@@ -129,7 +129,7 @@ def _decimal(precision: int, scale: int, quantum: Decimal, value: Json) -> Decim
 
 
 def _significant(token: str) -> tuple[str, int]:
-    """The significant digits of a number token, ``""`` for zero, and the last one's power of ten."""
+    """The significant digits of a number token (none for zero) and the last one's power of ten."""
     mantissa, _, power = token.lower().lstrip("-").partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")

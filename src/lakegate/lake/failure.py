@@ -17,7 +17,8 @@ class LakeUnavailable(LakeError):
     transient = True
 
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_ROOM_SAID = ("disk is full", "disk I/O error")  # a full disk fails SQLite in both ways
 
 
 @contextmanager
@@ -61,6 +62,15 @@ def _translate(doing: str, error: Exception) -> LakeError:
             )
         case OSError() if error.errno in _NO_ROOM:
             return LakeUnavailable(f"{said}; nothing was committed: make room, then retry")
+        case OSError() if error.errno == errno.EROFS:
+            return LakeUnavailable(f"{said}; nothing was committed: make the disk writable, retry")
+        case OperationalError() if any(sign in str(error) for sign in _NO_ROOM_SAID):
+            return LakeUnavailable(f"{said}; nothing was committed: make room, then retry")
+        case OperationalError() if "readonly" in str(error):
+            return LakeUnavailable(
+                f"{said}; nothing was committed: the disk, or catalog.db, is read-only; "
+                "make it writable, then retry"
+            )
         case OperationalError() if "locked" in str(error) or "unable to open" in str(error):
             return LakeUnavailable(f"{said}; is another process holding the catalog? retry")
         case DatabaseError():

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.types import IcebergType
 
-__all__ = ["generations", "identifier", "literal", "nested_changed", "type_name"]
+__all__ = ["BY_CONTENT", "generations", "identifier", "literal", "nested_changed", "type_name"]
 
 _FIELD_ID = b"PARQUET:field_id"
+
+# Otherwise DuckDB takes a column from the file's path if that names it (`region=a%2Fb/`), encoded.
+BY_CONTENT = "hive_partitioning = false"
 
 
 def identifier(name: str) -> str:
@@ -105,7 +108,7 @@ def generations(io: FileIO, paths: Iterable[str], schema: Schema) -> Iterator[st
             for item in schema.fields
         )
         files = ", ".join(literal(path) for path in group)
-        yield f"SELECT {columns} FROM read_parquet([{files}])"  # noqa: S608
+        yield f"SELECT {columns} FROM read_parquet([{files}], {BY_CONTENT})"  # noqa: S608
 
 
 def _field_id(item: pa.Field) -> int:

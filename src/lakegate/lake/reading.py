@@ -25,7 +25,14 @@ from lakegate.errors import LakeError
 from lakegate.lake.conform import arrow_fields, conform
 from lakegate.lake.datafile import content_digest
 from lakegate.lake.failure import translated
-from lakegate.lake.generation import generations, identifier, literal, nested_changed, type_name
+from lakegate.lake.generation import (
+    BY_CONTENT,
+    generations,
+    identifier,
+    literal,
+    nested_changed,
+    type_name,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -118,7 +125,7 @@ def _select(table: Table, files: Sequence[DataFile]) -> str:
         for item in schema.fields
     )
     paths = ", ".join(literal(_path(file)) for file in files)
-    return f"SELECT * FROM read_parquet([{paths}], schema = MAP {{{columns}}})"  # noqa: S608
+    return f"SELECT * FROM read_parquet([{paths}], {BY_CONTENT}, schema = MAP {{{columns}}})"  # noqa: S608
 
 
 def _no_rows(schema: Schema) -> str:

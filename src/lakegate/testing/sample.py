@@ -18,7 +18,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from lakegate.contract.stream import Stream
+from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.contract.temporal import (
     TemporalError,
     format_date,
@@ -182,31 +182,51 @@ def to_json(row: Mapping[str, Any], stream: Stream) -> bytes:
     Null members are left out, unless a rule wants their keys. Undeclared fields come back from
     ``_unknown_fields``.
     """
-    record = _to_members(row, stream.fields, stream.constraints)
+    record = _to_members(row, stream.fields)
     kept = row.get(UNKNOWN_FIELDS)
     if kept is not None:
         for path, value in parse(kept.encode()).items():
             _put(record, path, value)
+    ignores = stream.unknown_fields is UnknownFields.IGNORE
+    _complete(record, stream.fields, stream.constraints, pad=ignores)
     return canonical(record).encode()
 
 
-def _to_members(
-    row: Mapping[str, Any], fields: tuple[Field, ...], constraints: tuple[Constraint, ...]
-) -> dict[str, Json]:
-    needed = {constraint.rule: constraint.bound for constraint in constraints}
-    keys = needed.get("requiredKeys", ())
-    least = needed.get("minProperties", 0)
-    members = {
+def _to_members(row: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Json]:
+    return {
         field.name: _to_value(row[field.name], field)
         for field in fields
-        if row.get(field.name) is not None or (isinstance(keys, tuple) and field.name in keys)
+        if row.get(field.name) is not None
     }
-    absent = (field.name for field in fields if field.name not in members)
-    for name in absent:
-        if len(members) >= int(least):  # type: ignore[arg-type]
-            break
-        members[name] = None
-    return members
+
+
+def _complete(
+    members: Any, fields: tuple[Field, ...], constraints: tuple[Constraint, ...], *, pad: bool
+) -> None:
+    """Put in, as null, the keys that rules on keys ask for; ``pad``: undeclared ones too."""
+    for constraint in constraints:
+        bound = constraint.bound
+        if constraint.rule == "requiredKeys" and isinstance(bound, tuple):
+            for key in bound:
+                members.setdefault(key, None)
+        if constraint.rule == "minProperties" and isinstance(bound, int):
+            for field in fields:
+                if len(members) < bound:
+                    members.setdefault(field.name, None)
+            while pad and len(members) < bound:
+                members[f"_{len(members)}"] = None
+    for field in fields:
+        _complete_value(members.get(field.name), field, pad=pad)
+
+
+def _complete_value(value: Json, field: Field, *, pad: bool) -> None:
+    if value is None:
+        return
+    if isinstance(field.type, ObjectType):
+        _complete(value, field.type.fields, field.constraints, pad=pad)
+    elif isinstance(field.type, ArrayType) and isinstance(value, list):
+        for item in value:
+            _complete_value(item, field.type.item, pad=pad)
 
 
 def _to_value(value: Any, field: Field) -> Json:
@@ -223,7 +243,7 @@ def _to_value(value: Any, field: Field) -> Json:
         case ArrayType(item=item):
             return [_to_value(member, item) for member in value]
         case ObjectType(fields=fields):
-            return _to_members(value, fields, field.constraints)
+            return _to_members(value, fields)
         case AnyType():
             return parse_text(value)
         case _:

@@ -151,7 +151,7 @@ class Index:
                 f"{self.path} is missing, but {segments} holds batches that only it can name; "
                 "restore it from a backup, or move the whole directory aside"
             )
-        self._connection = apsw.Connection(str(self.path))
+        self._connection = self._connect()
         try:
             with translated(self.path, self._connection):
                 self._configure()
@@ -159,6 +159,14 @@ class Index:
             with suppress(apsw.Error):
                 self._connection.close()
             raise
+
+    def _connect(self) -> apsw.Connection:
+        """On a read-only disk WAL has nowhere to put its shared memory, but nobody writes."""
+        read_only = bool(os.statvfs(self.root).f_flag & os.ST_RDONLY)
+        if read_only and self.path.exists() and not self.path.with_name("index.db-wal").exists():
+            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+            return apsw.Connection(f"{self.path.absolute().as_uri()}?immutable=1", flags=flags)
+        return apsw.Connection(str(self.path))
 
     def _configure(self) -> None:
         self._connection.set_busy_timeout(_BUSY_MS)
@@ -175,6 +183,8 @@ class Index:
                 f"{self.path} is a SQLite database, but not the index of a log; "
                 "point to the log's own directory, or restore it from a backup"
             )
+        if tables and self._connection.readonly("main"):
+            return
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=OFF"):
             self._connection.execute(f"PRAGMA {pragma}").fetchall()
         self._connection.execute("PRAGMA cache_size=-16000; PRAGMA journal_size_limit=67108864")

@@ -1,4 +1,4 @@
-"""The parts of a running project, each a process that can be killed: ``python actors.py ROLE FOLDER``.
+"""The parts of a running project as processes to be killed: ``python actors.py ROLE FOLDER``.
 
 They go on for ever and use nothing but the public API, as a user's own processes would.
 """
@@ -66,7 +66,7 @@ def publish(project: lg.Project) -> None:
 
 
 def patiently(work) -> None:  # type: ignore[no-untyped-def]
-    """What may be tried again is; publishing before anything landed is refused, and that is fine."""
+    """What may be tried again is; publishing before anything landed is refused: that is fine."""
     try:
         work()
     except LakegateError as error:

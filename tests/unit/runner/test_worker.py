@@ -150,9 +150,7 @@ def test_a_pause_written_just_before_a_crash_does_not_lose_the_record(
     assert [row["value"] for row in rows(log, "numbers.deadletter")] == [b"!"]
 
 
-def test_a_new_contract_takes_effect_at_a_recorded_offset(
-    log: EmbeddedLog, tmp_path: Path
-) -> None:
+def test_a_new_contract_takes_effect_at_a_recorded_offset(log: EmbeddedLog, tmp_path: Path) -> None:
     source = Source(number_stream())
     send(log, b"1", b"2", b"3")
     worker(log, tmp_path, source).run(until_idle=True)
