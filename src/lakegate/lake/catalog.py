@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -72,8 +73,10 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
                 "'%' mean something else; choose a directory without them"
             )
         location.mkdir(parents=True, exist_ok=True)
-        with (location / "catalog.lock").open("a") as lock:
-            # PyIceberg looks for its tables and then creates them: one process at a time.
+        # PyIceberg looks for its tables and then creates them: one process at a time. The lock is
+        # the directory itself, which can be had on a read-only disk too.
+        lock = os.open(location, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             return load_catalog(
                 NAMESPACE,
@@ -81,6 +84,8 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
                 uri=f"sqlite:///{location / 'catalog.db'}",
                 warehouse=f"file://{location / 'warehouse'}",
             )
+        finally:
+            os.close(lock)
 
 
 def identify(table: str) -> Identifier:

@@ -1,0 +1,73 @@
+"""The gate's surface: shapes of input, tombstones, undeclared fields, sample records."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from tests.unit.gate.corpus import EVERYTHING
+
+from lakegate.errors import GateError
+from lakegate.gate import arrow_schema, compile  # noqa: A004 - as users write it
+from lakegate.testing.sample import sample, to_json
+
+_GATE = compile(EVERYTHING)
+
+
+@pytest.mark.parametrize("type_", [pa.binary(), pa.large_binary()])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_arrow_arrays_are_judged_as_sequences_are(type_: pa.DataType, chunked: bool) -> None:
+    values = [b"{}", None, b"[]"]
+    keys = [None, b"k", None]
+    arrays = [pa.array(values, type_), pa.array(keys, type_)]
+    given = [pa.chunked_array([one]) if chunked else one for one in arrays]
+    verdict = _GATE(given[0], keys=given[1])
+    assert verdict.accepted_index.to_pylist() == [0]
+    assert list(verdict.tombstones) == [1]
+    assert [found.index for found in verdict.rejected] == [2]
+
+
+def test_a_null_without_a_key_is_rejected() -> None:
+    for keys in (None, [None]):
+        (found,) = _GATE([None], keys=keys).rejected
+        assert [failure.rule for failure in found.failures] == ["record.null"]
+
+
+def test_input_of_another_shape_is_the_callers_fault() -> None:
+    with pytest.raises(GateError, match="as many keys"):
+        _GATE([b"{}"], keys=[])
+    with pytest.raises(GateError, match="binary"):
+        _GATE(pa.array(["{}"]))
+
+
+def test_an_empty_batch_has_an_empty_verdict_of_the_right_schema() -> None:
+    verdict = _GATE([])
+    assert verdict.accepted.schema.equals(arrow_schema(EVERYTHING), check_metadata=True)
+    assert verdict.accepted.num_rows == 0
+
+
+def test_a_field_sent_on_every_record_is_learned_and_certified() -> None:
+    gate = compile(EVERYTHING)
+    values = [b'{"string":"a","extra":{"n":1.50},"object":{"q":%d}}' % n for n in range(200)]
+    verdict = gate(values)
+    assert len(gate._certify(values).rows.index) == len(values)
+    assert verdict.unknown_paths == {"$.extra", "$.object.q"}
+    kept = verdict.accepted.column("_unknown_fields").to_pylist()
+    assert kept[7] == '{"$.extra":{"n":1.50},"$.object.q":7}'
+
+
+def test_every_failure_of_a_record_is_reported_in_declared_order() -> None:
+    (found,) = _GATE([b'{"time":1,"integer":"x","string":null,"date":"x"}']).rejected
+    assert [failure.path for failure in found.failures] == ["$.integer", "$.date", "$.time"]
+
+
+def test_sample_records_are_valid_and_the_same_for_the_same_seed() -> None:
+    records = sample(EVERYTHING, 100, seed=7)
+    assert records == sample(EVERYTHING, 100, seed=7)
+    assert records != sample(EVERYTHING, 100, seed=8)
+    verdict = _GATE(records)
+    assert verdict.accepted.num_rows == 100
+    rows = verdict.accepted.to_pylist()
+    assert _GATE([to_json(row, EVERYTHING) for row in rows]).accepted.to_pylist() == rows
+    assert all(json.loads(record) is not None for record in records)
