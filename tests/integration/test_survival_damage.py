@@ -167,11 +167,19 @@ def test_the_catalog(folder: Path, content: bytes | str) -> None:
 
 
 def test_the_catalog_is_missing(folder: Path) -> None:
-    state(folder, "lake/catalog.db").unlink()
-    said = call(folder, "status")
-    assert said.code == 1, said
-    assert "orders" in said.out
-    assert "gap" in said.out
+    path = state(folder, "lake/catalog.db")
+    aside = path.rename(path.with_suffix(".aside"))
+    for command in (("status",), ("status", "--full")):
+        said = call(folder, *command, "--format", "json")
+        assert said.code == 1, said
+        assert "restore the lake's catalog" in said.out
+    shutil.copy(aside, path)
+    proven(folder, landed=7, published=7)
+    path.unlink()
+    assert call(folder, "land").code == 0, "the log still has everything"
+    assert call(folder, "audit").code == 0
+    assert call(folder, "publish").code == 0
+    proven(folder, landed=7, published=7)
 
 
 def test_the_table_metadata_is_missing(folder: Path) -> None:

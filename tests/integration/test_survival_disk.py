@@ -26,7 +26,6 @@ WRITING = (
     ("run", "--until-idle"),
     ("land",),
     ("audit",),
-    ("publish",),
     ("lake", "maintain"),
 )
 
@@ -102,6 +101,7 @@ def flow(folder: Path, records: Path) -> None:
 def test_on_a_read_only_disk_what_writes_says_so(disk: Disk, folder: Path, records: Path) -> None:
     flow(folder, records)
     call(folder, "topic", "send", "orders.raw", str(records))
+    call(folder, "run", "--until-idle", "--no-land")
     disk.remount("ro")
     try:
         for command in (("topic", "send", "orders.raw", str(records)), *WRITING):

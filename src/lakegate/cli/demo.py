@@ -46,7 +46,9 @@ def show(folder: Path, console: Console) -> int:
             f"[bold]{folder}/contracts[/]\n"
         )
         _replay(project, console)
-        console.print("\n[bold]Why records were rejected[/]  (each one is kept, with every reason)")
+        console.print(
+            "\n\n[bold]Why records were rejected[/]  (each one is kept, with every reason)"
+        )
         console.print(_causes(project))
         console.print("\n[bold]Audit[/]  of what is staged, then publish what may be")
         for name in (*DIRECTORY, *STREAMS):
@@ -137,15 +139,15 @@ def _publish(project: Project, name: str, console: Console) -> None:
 
     audited = project.audit(name, clock=EventClock())
     if name in STREAMS:
-        console.print(render(audited.report))
+        console.print(render(audited.report, brief=True))
     try:
         published = audited.publish()
     except PublishRefused as error:
         console.print(f"[yellow]held back[/] {error}")
         return
     console.print(
-        f"[green]✓[/] [bold]{name}[/] published: {audited.report.rows:,} rows, snapshot "
-        f"{published.snapshot_id}"
+        f"[green]✓[/]  published: [bold]{name}[/], {audited.report.rows:,} rows, main is at "
+        f"snapshot {published.snapshot_id}"
     )
 
 

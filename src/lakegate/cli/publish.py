@@ -84,21 +84,32 @@ def publish(*streams: str, project: ProjectOption = Path(), format: Format = "te
     return 1 if refused else 0
 
 
-def render(report: AuditReport) -> RenderableType:
-    """One line per rule, failures first, with the verdict on the whole."""
+def render(report: AuditReport, *, brief: bool = False) -> RenderableType:
+    """The verdict on the whole, then a line per rule, failures first (``brief``: only those)."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
+    from lakegate.audit.result import Status
+
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=36)
+    table.add_column()
     for result in sorted(report.results, key=lambda result: not result.failed):
+        if brief and not result.failed:
+            continue
         mark, style = _mark(result)
         table.add_row(Text(mark, style), result.name, Text(_tail(result.name, result.sentence())))
     verdict = (
         Text("may be published", "bold green") if report.passed else Text("held back", "bold red")
     )
+    passed = sum(result.status is Status.PASSED for result in report.results)
     head = Text.assemble(
-        (report.stream, "bold"), f"  snapshot {report.snapshot_id}, {report.rows:,} rows: ", verdict
+        (report.stream, "bold"),
+        f"  snapshot {report.snapshot_id}, {report.rows:,} rows, {passed} of "
+        f"{len(report.results)} rules passed: ",
+        verdict,
     )
     return Group(head, table)
 

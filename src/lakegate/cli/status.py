@@ -68,8 +68,8 @@ def render(status: Status) -> RenderableType:
         lines.append(
             Text.assemble(
                 ("proven", "bold green"),
-                f"  raw = accepted + rejected + tombstones, accepted = landed + waiting, "
-                f"landed = published + waiting\n        {counted}",
+                "  raw = accepted + rejected + tombstones, each accepted row landed once, unchanged"
+                f"\n        {counted}",
             )
         )
     else:

@@ -15,6 +15,7 @@ moving on meanwhile never looks like a gap.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -23,7 +24,8 @@ import numpy as np
 import pyarrow as pa
 
 from lakegate.contract.stream import Stream
-from lakegate.errors import LakeError
+from lakegate.errors import Fenced, LakeError
+from lakegate.lake.landing import GROUP as LANDING_GROUP
 from lakegate.ledger.books import PartitionBooks, StreamProof
 from lakegate.ledger.compare import different, entry_gaps, misplaced, tiling_gaps
 from lakegate.ledger.evidence import (
@@ -148,8 +150,10 @@ def _gather(
     """Read from the far end of the flow to the near one."""
     raw, columns = stream.topic("raw"), _columns(stream)
     sealed = {} if full else known
+    followed = _followed(log, stream)
     main = _read_table(tables, stream, "main", sealed, gaps)
     staged = _read_table(tables, stream, "staged", sealed, gaps)
+    gaps += _gone_back(stream, followed, staged.upto)
     entries: dict[int, list[LedgerEntry]] = {}
     for entry in log.ledger(stream.name):
         if entry.source.topic == raw:
@@ -169,12 +173,36 @@ def _gather(
     return _Findings(entries, main, staged, validated, deadletters)
 
 
+def _followed(log: TopicLog, stream: Stream) -> dict[TopicPartition, int]:
+    """How far the lander has noted to have landed, per validated partition."""
+    topic = stream.topic("validated")
+    sources = [TopicPartition(topic, number) for number in range(log.topics().get(topic, 0))]
+    return {source: log.committed(LANDING_GROUP, source) or 0 for source in sources}
+
+
+def _gone_back(
+    stream: Stream, followed: Mapping[TopicPartition, int], landed: Mapping[TopicPartition, int]
+) -> Iterator[str]:
+    """The lander notes what has landed only once it has, so the table is never behind it."""
+    for source, noted in followed.items():
+        there = landed.get(source, 0)
+        if there < noted:
+            yield (
+                f"{stream.table}@staged has landed {source} up to offset {there}, but it had "
+                f"landed up to {noted}: the table is gone or an older one; restore the lake's "
+                f"catalog, or `lakegate land {stream.name}` lands again what the log still has"
+            )
+
+
 def _read_table(
     tables: Tables, stream: Stream, branch: str, sealed: Mapping[int, Seal], gaps: list[str]
 ) -> _Table:
     """Rows of a branch, but for those ``sealed`` vouches for."""
     snapshot = tables.snapshot(stream, branch)
     if snapshot is None:
+        lost = sum(seal.accepted for seal in sealed.values())
+        if lost:
+            gaps.append(f"{stream.table}@{branch} is missing, with {lost:,} rows proven earlier")
         return _Table(Evidence({}), {})
     since = {partition: seal.next_offset for partition, seal in sealed.items()}
     upto = tables.landed(stream, branch)
@@ -314,19 +342,18 @@ def _seal(
         fresh[partition] = _extend(stream, old, span, published)
     if fresh == known:
         return
-    seals.write(stream.name, fresh)
-    for partition, seal in fresh.items():
-        old = known.get(partition)
-        moves = (
-            ("raw", seal.next_offset, 0 if old is None else old.next_offset),
-            ("validated", seal.validated_next, 0 if old is None else old.validated_next),
-            ("deadletter", seal.deadletter_next, 0 if old is None else old.deadletter_next),
-        )
-        with log.transaction() as transaction:
-            for kind, to, expected in moves:
-                if to != expected:
-                    target = TopicPartition(stream.topic(kind), partition)
-                    transaction.advance(PROOF_GROUP, target, expected=expected, to=to)
+    for partition, seal in seals.extend(stream.name, fresh).items():
+        ends = {
+            "raw": seal.next_offset,
+            "validated": seal.validated_next,
+            "deadletter": seal.deadletter_next,
+        }
+        with suppress(Fenced), log.transaction() as transaction:  # another proof has moved it
+            for kind, end in ends.items():
+                target = TopicPartition(stream.topic(kind), partition)
+                at = log.committed(PROOF_GROUP, target) or 0
+                if end > at:
+                    transaction.advance(PROOF_GROUP, target, expected=at, to=end)
 
 
 def _extend(stream: Stream, old: Seal | None, span: _Span, published: Positions) -> Seal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,8 +64,10 @@ class SealBook:
             raise LedgerError(message) from error
         return {seal.partition: seal for seal in seals}
 
-    def write(self, stream: str, seals: dict[int, Seal]) -> None:
-        """Replace the seals of a stream; durable when it returns.
+    def extend(self, stream: str, seals: dict[int, Seal]) -> dict[int, Seal]:
+        """Keep the longer seal of each partition, here or there; return what is kept.
+
+        Durable when it returns; several processes may do it at once.
 
         Raises:
             LedgerError: they cannot be written; the old ones stay.
@@ -73,13 +76,33 @@ class SealBook:
         fresh = path.with_suffix(".new")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with fresh.open("wb") as file:
-                file.write(msgspec.json.encode([seals[partition] for partition in sorted(seals)]))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
+            lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                kept = self._longer(self.read(stream), seals)
+                with fresh.open("wb") as file:
+                    file.write(msgspec.json.encode([kept[number] for number in sorted(kept)]))
+                    file.flush()
+                    os.fsync(file.fileno())
+                fresh.replace(path)
+                os.fsync(lock)
+            finally:
+                os.close(lock)
         except OSError as error:
-            raise LedgerError(f"cannot write the seals of {stream} to {path}: {error}") from error
+            message = (
+                f"cannot write the seals of {stream} to {path}: {error}; the old ones stay: "
+                "make room, or make it writable, then try again"
+            )
+            raise LedgerError(message) from error
+        return kept
+
+    @staticmethod
+    def _longer(old: dict[int, Seal], new: dict[int, Seal]) -> dict[int, Seal]:
+        kept = dict(old)
+        for partition, seal in new.items():
+            if partition not in old or seal.next_offset >= old[partition].next_offset:
+                kept[partition] = seal
+        return kept
 
     def _path(self, stream: str) -> Path:
         return self.directory / f"{stream.replace('/', '.')}.seals.json"

@@ -85,8 +85,9 @@ class FileBrake:
         path = self._path(stream)
         if not path.exists():
             return False
-        note = {"stream": stream, "reason": reason, "at": at, "pause": path.read_text("utf-8")}
         try:
+            pause = path.read_text("utf-8", errors="replace")
+            note = {"stream": stream, "reason": reason, "at": at, "pause": pause}
             with (self._directory / "resumed.ndjson").open("ab") as file:
                 file.write(msgspec.json.encode(note) + b"\n")
                 file.flush()

@@ -145,12 +145,8 @@ class Index:
                 os.close(lock)
 
     def _open(self) -> None:
-        segments = self.root / "segments"
-        if not self.path.exists() and segments.exists() and any(segments.glob("*/*.seg")):
-            raise DamagedLog(
-                f"{self.path} is missing, but {segments} holds batches that only it can name; "
-                "restore it from a backup, or move the whole directory aside"
-            )
+        if not self.path.exists():
+            self._must_be_new()
         self._connection = self._connect()
         try:
             with translated(self.path, self._connection):
@@ -159,6 +155,14 @@ class Index:
             with suppress(apsw.Error):
                 self._connection.close()
             raise
+
+    def _must_be_new(self) -> None:
+        segments = self.root / "segments"
+        if any(segments.glob("*/*.seg")):
+            raise DamagedLog(
+                f"{self.path} is missing or empty, but {segments} holds batches that only it can "
+                "name; restore it from a backup, or move the whole directory aside"
+            )
 
     def _connect(self) -> apsw.Connection:
         """On a read-only disk WAL has nowhere to put its shared memory, but nobody writes."""
@@ -178,6 +182,8 @@ class Index:
                 f"{self.path} has format {version}, written by a newer Lakegate; this one reads up "
                 f"to {_VERSION}: install that version or a later one"
             )
+        if not tables:
+            self._must_be_new()
         if tables and application != _APPLICATION_ID:
             raise DamagedLog(
                 f"{self.path} is a SQLite database, but not the index of a log; "
