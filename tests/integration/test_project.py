@@ -223,7 +223,7 @@ def test_lake_damage_is_named(project: lg.Project) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 3] ^= 1
     file.write_bytes(content)
-    status = project.status(full=True)
+    status = project.status()
     assert not status.proven
     assert any(file.name in gap for gap in status.proofs[0].gaps), status.proofs[0].gaps
     file.unlink()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lakegate.audit.result import AuditReport, RuleResult
+    from lakegate.pipeline.project import Project
 
 __all__ = ["audit", "publish", "render"]
 
@@ -19,6 +20,7 @@ __all__ = ["audit", "publish", "render"]
 def audit(
     *streams: str,
     clock: Literal["wall", "event"] = "wall",
+    history: bool = False,
     project: ProjectOption = Path(),
     format: Format = "text",
 ) -> int:
@@ -30,6 +32,8 @@ def audit(
         Streams to audit; all of the project's if none is named.
     clock:
         ``event``: the newest event time is now, for replaying history.
+    history:
+        Judge nothing; show what earlier audits found, newest first.
     """
     from lakegate.audit.base import EventClock, WallClock
     from lakegate.pipeline.project import open_project
@@ -37,6 +41,9 @@ def audit(
     passed = True
     with open_project(project) as opened:
         for stream in opened.selected(streams):
+            if history:
+                _show_history(opened, stream.name, format)
+                continue
             chosen = EventClock() if clock == "event" else WallClock()
             report = opened.audit(stream.name, clock=chosen).report
             passed &= report.passed
@@ -82,6 +89,28 @@ def publish(*streams: str, project: ProjectOption = Path(), format: Format = "te
                     f"{published.snapshot_id}"
                 )
     return 1 if refused else 0
+
+
+def _show_history(project: Project, stream: str, format: Format) -> None:
+    from rich.table import Table
+
+    entries = project.audits.history(stream)
+    if format == "json":
+        for entry in entries:
+            emit({"stream": stream, "entry": entry})
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False, title=stream, title_justify="left")
+    for column in ("audited at", "rule", "status", "observed"):
+        table.add_column(column)
+    for entry in entries:
+        mark, style = _mark(entry.result)
+        table.add_row(
+            f"{entry.finished_at:%Y-%m-%d %H:%M:%S}",
+            entry.result.name,
+            f"[{style}]{mark} {entry.result.status}[/]",
+            entry.result.observed_text(),
+        )
+    console().print(table)
 
 
 def render(report: AuditReport, *, brief: bool = False) -> RenderableType:

@@ -72,6 +72,10 @@ class Tables(Protocol):
         """
         ...
 
+    def damage(self, stream: Stream, snapshot_id: int) -> Iterator[str]:
+        """A sentence per data file of that snapshot that is not what was written, to the byte."""
+        ...
+
     def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Validated rows under the names the table gives their columns now."""
         ...
@@ -207,6 +211,8 @@ def _read_table(
     since = {partition: seal.next_offset for partition, seal in sealed.items()}
     upto = tables.landed(stream, branch)
     try:
+        if not sealed:
+            gaps += tables.damage(stream, snapshot)
         batches = tables.rows(stream, snapshot, since=since)
         evidence = read_landed(batches, stream.topic("raw"), _columns(stream))
     except LakeError as error:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from lakegate.contract.stream import Stream
@@ -96,15 +95,11 @@ class LakeTables:
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
         """Rows of that snapshot with ``_offset >= since[_partition]``."""
-        for batch in self.lake.scan(stream, snapshot_id=snapshot_id):
-            if not since:
-                yield batch
-                continue
-            partitions = np.asarray(batch.column("_partition"))
-            first = np.zeros(len(partitions), dtype=np.int64)
-            for partition, offset in since.items():
-                first[partitions == partition] = offset
-            yield batch.filter(pa.array(np.asarray(batch.column("_offset")) >= first))
+        return self.lake.scan(stream, snapshot_id=snapshot_id, since=since)
+
+    def damage(self, stream: Stream, snapshot_id: int) -> Iterator[str]:
+        """A sentence per data file of that snapshot that is not what was written, to the byte."""
+        return self.lake.verify(stream, snapshot_id=snapshot_id)
 
     def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Validated rows under the names the table gives their columns now."""

@@ -32,6 +32,7 @@ class Branches:
         self.tables: dict[int, pa.Table] = {}
         self.upto: dict[int, dict[TopicPartition, int]] = {}
         self.heads: dict[str, int] = {}
+        self.damaged: list[str] = []
 
     def land(self, log: EmbeddedLog) -> None:
         batches, upto = [], {}
@@ -71,6 +72,9 @@ class Branches:
         for batch in self.tables[snapshot_id].to_batches():
             keep = [row["_offset"] >= since.get(row["_partition"], 0) for row in batch.to_pylist()]
             yield batch.filter(pa.array(keep, pa.bool_()))
+
+    def damage(self, stream: Stream, snapshot_id: int) -> Iterator[str]:
+        yield from self.damaged
 
     def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
         return rows
@@ -283,3 +287,9 @@ def test_observed_records_are_judged_and_nowhere_else(world: World) -> None:
     numbers = {name: proof.total(name) for name in ("raw", "observed", "accepted", "published")}
     assert numbers == {"raw": 400, "observed": 200, "accepted": 150, "published": 150}
     assert world.prove().total("observed") == 200, "a seal carries it"
+
+
+def test_a_damaged_file_is_a_gap_even_if_its_rows_read_well(world: World) -> None:
+    world.flow(*VALUES)
+    world.branches.damaged = ["file 7 of numbers is damaged"]
+    assert world.prove().gaps == ("file 7 of numbers is damaged",)
