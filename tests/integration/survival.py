@@ -1,4 +1,4 @@
-"""A small project, its command line, and a disk of a size we choose: what the survival tests use."""
+"""A small project, its command line, and a disk of its own: what the survival tests use."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def call(folder: Path, *arguments: str) -> Said:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         warnings.catch_warnings(),
-        pytest.raises(SystemExit) as left,
     ):
         warnings.filterwarnings("ignore", message="Cyclopts application invoked without tokens")
-        main()
+        with pytest.raises(SystemExit) as left:
+            main()
     said = [stream.buffer.getvalue().decode() for stream in _flushed(out, err)]  # type: ignore[attr-defined]
     return Said(int(left.value.code or 0), *said)
 
@@ -117,9 +117,7 @@ def proven(folder: Path, **totals: int) -> None:
     said = call(folder, "status", "--full", "--format", "json")
     assert said.code == 0, said
     (stream,) = json.loads(said.out)["streams"]
-    found = {
-        name: sum(partition[name] for partition in stream["partitions"]) for name in totals
-    }
+    found = {name: sum(partition[name] for partition in stream["partitions"]) for name in totals}
     assert found == totals
 
 

@@ -257,3 +257,24 @@ def test_a_clock_that_goes_back_is_harmless(folder: Path, monkeypatch: pytest.Mo
         project.audit("orders").publish()
         assert project.status().proven
         assert project.sql("select count(*) from orders").fetchall() == [(4,)]
+
+
+def test_worker_and_lander_follow_a_contract_that_changes_while_they_run(folder: Path) -> None:
+    with lg.open(folder) as project:
+        send(project, *orders(1, 2, 3))
+        changed: list[int] = []
+
+        def change(_stream: str, _progress: object) -> None:
+            if not changed:
+                changed.append(1)
+                contract(folder, "1.1.0", more="      - {name: note, logicalType: string}")
+                send(project, {"number": 4, "total": 1, "note": "new"})
+
+        project.run(until="idle", on_progress=change)
+        versions = [entry.contract.version for entry in project.log.ledger("orders")]
+        assert set(versions) == {"1.0.0", "1.1.0"}
+    with lg.open(folder) as project:
+        project.audit("orders").publish()
+        rows = project.sql("select number, note from orders order by 1").fetchall()
+        assert rows == [(1, None), (2, None), (3, None), (4, "new")]
+        assert project.status(full=True).proven

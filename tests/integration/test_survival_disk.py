@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .survival import Disk, call, make_project, mounted, order, proven, refused
+import lakegate as lg
+
+from .survival import Disk, call, finish, make_project, mounted, order, proven, refused, start
 
 ROOMS = (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)  # KiB left
 NOTE = "n" * 300
@@ -125,3 +128,21 @@ def test_on_a_read_only_disk_what_reads_works(disk: Disk, folder: Path, records:
         assert json.loads(said.out) == {"n": COUNT * 9 // 10}
     finally:
         disk.remount("rw")
+
+
+@pytest.mark.parametrize("point", ["topic.payload.write", "lake.land.written"])
+def test_a_running_worker_waits_for_room(tmp_path: Path, point: str) -> None:
+    make_project(tmp_path, toml="[landing]\ninterval_s = 0.1\n")
+    with lg.open(tmp_path) as project:
+        with project.producer("orders") as producer:
+            producer.send(order(1))
+        worker = start(tmp_path, "run", LAKEGATE_FAULT=f"{point}:1:ENOSPC")
+        deadline = time.monotonic() + 60
+        while not project.lake.exists("orders") or not project.lake.landed("orders"):
+            assert time.monotonic() < deadline, "it never landed"
+            time.sleep(0.1)
+        worker.terminate()
+    said = finish(worker, timeout_s=30)
+    assert said.code == 0, said
+    assert "trying again" in said.err
+    proven(tmp_path, landed=1)

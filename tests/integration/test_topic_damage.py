@@ -263,8 +263,13 @@ def test_a_read_only_disk(small_disk: Path) -> None:
     log.append(RAW, rows(b"0"))
     log.close()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    log = EmbeddedLog(small_disk / "log")
+    assert values(log) == [b"0"]
     with pytest.raises(TopicError, match="mount it writable"):
-        EmbeddedLog(small_disk / "log")
+        log.append(RAW, rows(b"1"))
+    with pytest.raises(TopicError, match="mount it writable"):
+        log.register("group", "raw")
+    log.close()
     with pytest.raises(TopicError, match="mount it writable"):
         EmbeddedLog(small_disk / "new")
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)

@@ -22,6 +22,14 @@ from lakegate.audit.base import Limits, Unjudgeable
 __all__ = ["Session", "identifier", "literal", "open_session"]
 
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
+_ABOUT_DATA = (
+    duckdb.DataError,
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfRangeException,
+)
+_VALUE = re.compile(r"'.*'|\".*\"", re.DOTALL)
+_NUMBER = re.compile(r"(?<!\w)[-+]?\d[\w.+-]*")
 
 
 class Session:
@@ -101,5 +109,8 @@ def literal(text: str) -> str:
 
 
 def _first_line(error: duckdb.Error) -> str:
-    """DuckDB's message without the excerpt of the query that follows it."""
-    return str(error).split("\n", maxsplit=1)[0].strip()
+    """What DuckDB said, without the values that it quotes where it stumbled over data."""
+    said = str(error)
+    if isinstance(error, _ABOUT_DATA):
+        said = _NUMBER.sub("…", _VALUE.sub("'…'", said))
+    return said.split("\n", maxsplit=1)[0].strip()

@@ -36,9 +36,11 @@ def show(folder: Path, console: Console) -> int:
     """Run the demo in ``folder``; 0 if the proof holds, else 1."""
     from lakegate.cli.status import render
     from lakegate.demo.replay import DIRECTORY, STREAMS, make_project
+    from lakegate.demo.source import data_folder
     from lakegate.pipeline.project import open_project
 
     started = time.monotonic()
+    data_folder()
     make_project(folder)
     with open_project(folder) as project:
         console.print(

@@ -64,28 +64,48 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
     """
     from pyiceberg.catalog import load_catalog
 
+    from lakegate.lake.durable import FILE_IO, make_directory
+
     with translated(f"cannot open the catalog of the lake at {location}"):
         if properties is not None:
-            return load_catalog(NAMESPACE, **properties)
+            local = properties.get("warehouse", "").startswith(("file:", "/"))
+            given = {"py-io-impl": FILE_IO} if local else {}
+            return _durable(load_catalog(NAMESPACE, **(given | dict(properties))))
         if set("#?%") & set(str(location)):
             raise LakeError(
                 f"a lake cannot be in {location}: table locations are URIs, in which '#', '?' and "
                 "'%' mean something else; choose a directory without them"
             )
-        location.mkdir(parents=True, exist_ok=True)
+        make_directory(location)
         # PyIceberg looks for its tables and then creates them: one process at a time. The lock is
         # the directory itself, which can be had on a read-only disk too.
         lock = os.open(location, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return load_catalog(
-                NAMESPACE,
-                type="sql",
-                uri=f"sqlite:///{location / 'catalog.db'}",
-                warehouse=f"file://{location / 'warehouse'}",
+            return _durable(
+                load_catalog(
+                    NAMESPACE,
+                    **{
+                        "type": "sql",
+                        "uri": f"sqlite:///{location / 'catalog.db'}",
+                        "warehouse": f"file://{location / 'warehouse'}",
+                        "py-io-impl": FILE_IO,
+                    },
+                )
             )
         finally:
             os.close(lock)
+
+
+def _durable(catalog: Catalog) -> Catalog:
+    """The catalog, its commits on disk when they return, if it is SQLite."""
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    from lakegate.lake.durable import wait_for_disk
+
+    if isinstance(catalog, SqlCatalog) and catalog.engine.dialect.name == "sqlite":
+        wait_for_disk(catalog.engine)
+    return catalog
 
 
 def identify(table: str) -> Identifier:

@@ -230,16 +230,24 @@ class Lake:
         added(connection, self.table(stream), since=since, until=until, name=name)
 
     def scan(
-        self, stream: Stream | str, *, snapshot_id: int, columns: Sequence[str] | None = None
+        self,
+        stream: Stream | str,
+        *,
+        snapshot_id: int,
+        columns: Sequence[str] | None = None,
+        since: Mapping[int, int] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a snapshot as record batches, in bounded memory.
+
+        ``since``: only rows with ``_offset >= since[_partition]`` (0 for a partition not named);
+        files that hold none are not read.
 
         Raises:
             LakeError: no such snapshot or column; a data file is missing or damaged (named).
         """
         from lakegate.lake.reading import scan
 
-        return scan(self.table(stream), snapshot_id=snapshot_id, columns=columns)
+        return scan(self.table(stream), snapshot_id=snapshot_id, columns=columns, since=since)
 
     def verify(self, stream: Stream | str, *, snapshot_id: int) -> Iterator[str]:
         """Read every data file of a snapshot; one sentence per missing or damaged one.

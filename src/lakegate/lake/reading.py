@@ -15,9 +15,10 @@ Three ways to a view, the first that is right being taken:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["added", "read_files", "relation", "scan", "verify"]
 
 _DIGEST = re.compile(r"-([0-9a-f]{16})\.parquet$")
-_SOURCE = ("_topic", "_partition", "_offset")
+_POSITION = ("_partition", "_offset")
+_SOURCE = ("_topic", *_POSITION)
 
 
 def relation(connection: DuckDBPyConnection, table: Table, *, snapshot_id: int, name: str) -> None:
@@ -165,27 +167,69 @@ def _path(file: DataFile) -> str:
 
 
 def scan(
-    table: Table, *, snapshot_id: int, columns: Sequence[str] | None = None
+    table: Table,
+    *,
+    snapshot_id: int,
+    columns: Sequence[str] | None = None,
+    since: Mapping[int, int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a snapshot, file by file in the order they landed, in bounded memory.
 
-    ``columns``: top-level columns wanted, None for all.
+    ``columns``: top-level columns wanted, None for all. ``since``: only rows with ``_offset >=
+    since[_partition]`` (0 for a partition not named); files whose bounds say that they hold none
+    are not read.
 
     Raises:
         LakeError: no such snapshot or column; a data file is missing or damaged (named).
     """
     doing = f"cannot read snapshot {snapshot_id} of {'.'.join(table.name())}"
+    wanted = None if columns is None or not since else [*columns, *_POSITION]
     with translated(doing):
-        schema = table.schema() if columns is None else table.schema().select(*columns)
+        full = table.schema()
+        schema = full if columns is None else full.select(*(wanted or columns))
         tasks = _tasks(table, snapshot_id)
     for task in tasks:
+        if since and _older(full, task.file, since):
+            continue
         batches = _batches(table, [task], schema)
         while True:
             with translated(f"{doing}: data file {task.file.file_path}"):
                 batch = next(batches, None)
             if batch is None:
                 break
+            if since:
+                batch = batch.filter(_not_older(batch, since))
+                if batch.num_rows == 0:
+                    continue
+            if wanted is not None and columns is not None:
+                batch = batch.select([name for name in batch.schema.names if name in columns])
             yield batch
+
+
+def _older(schema: Schema, file: DataFile, since: Mapping[int, int]) -> bool:
+    """Whether the file's bounds say that all of its rows are below ``since``."""
+    from pyiceberg.conversions import from_bytes
+
+    def bound(bounds: Mapping[int, bytes] | None, name: str) -> int | None:
+        item = schema.find_field(name)
+        found = (bounds or {}).get(item.field_id)
+        if found is None or not item.field_type.is_primitive:
+            return None
+        return int(from_bytes(item.field_type, found))  # type: ignore[arg-type]
+
+    first, last = (bound(b, "_partition") for b in (file.lower_bounds, file.upper_bounds))
+    offset = bound(file.upper_bounds, "_offset")
+    if first is None or last is None or offset is None or last - first >= len(since):
+        return False
+    return all(offset < since.get(partition, 0) for partition in range(first, last + 1))
+
+
+def _not_older(batch: pa.RecordBatch, since: Mapping[int, int]) -> pa.Array:
+    partitions = np.asarray(batch.column("_partition"))
+    first = np.zeros(len(partitions), dtype=np.int64)
+    for partition, offset in since.items():
+        first[partitions == partition] = offset
+    return pa.array(np.asarray(batch.column("_offset")) >= first)
 
 
 def _batches(

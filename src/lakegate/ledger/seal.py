@@ -98,11 +98,12 @@ class SealBook:
 
     @staticmethod
     def _longer(old: dict[int, Seal], new: dict[int, Seal]) -> dict[int, Seal]:
-        kept = dict(old)
-        for partition, seal in new.items():
-            if partition not in old or seal.next_offset >= old[partition].next_offset:
-                kept[partition] = seal
-        return kept
+        longer = {
+            number: seal
+            for number, seal in new.items()
+            if number not in old or seal.next_offset >= old[number].next_offset
+        }
+        return {**old, **longer}
 
     def _path(self, stream: str) -> Path:
         return self.directory / f"{stream.replace('/', '.')}.seals.json"

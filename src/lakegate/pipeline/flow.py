@@ -16,37 +16,29 @@ from lakegate.pipeline.contracts import ContractWatch, StreamFile
 from lakegate.runner.base import Progress
 from lakegate.runner.embedded import Worker
 from lakegate.runner.lease import FileLease
-from lakegate.topic.base import TopicLog
+from lakegate.topic.embedded import EmbeddedLog
 
 if TYPE_CHECKING:
+    from lakegate.lake.landing import Lander
     from lakegate.pipeline.project import Project
 
-__all__ = ["land_waiting", "run_forever", "run_until_idle", "worker"]
+__all__ = ["land_waiting", "run_forever", "run_until_idle", "watch"]
 
 _log = logging.getLogger("lakegate.pipeline")
 
 Tell = Callable[[str, Progress], None]
 
 
-def worker(project: Project, found: StreamFile, log: TopicLog) -> Worker:
-    """The worker of a stream, on that view of the log."""
+def watch(project: Project, found: StreamFile) -> ContractWatch:
+    """The contract in force of a stream, as its worker and its lander both see it."""
     from lakegate.state.contract_registry import claim as claim_version
 
-    database, config = project.state, project.config.gate
+    database = project.state
 
     def claim(stream: Stream) -> None:
         claim_version(database, stream.contract, draft=stream.draft)
 
-    name = found.stream.name.replace("/", ".")
-    return Worker(
-        log,
-        ContractWatch(found, claim),
-        compile_gate,
-        lease=FileLease(project.state_folder / "locks" / f"{name}.gate"),
-        brake=project.brake,
-        batch_records=config.batch_records,
-        batch_bytes=config.batch_bytes,
-    )
+    return ContractWatch(found, claim)
 
 
 def run_until_idle(
@@ -60,29 +52,22 @@ def run_until_idle(
     """Judge each stream until nothing is left, then land it, in this thread."""
     done: dict[str, Progress] = {}
     for found in chosen:
-        name = found.stream.name
-
-        def on_commit(progress: Progress, name: str = name) -> None:
-            tell(name, progress)
-
-        done[name] = worker(project, found, project.log).run(
-            until_idle=True, stopped=stopped, on_commit=on_commit
+        name, source = found.stream.name, watch(project, found)
+        done[name] = _worker(project, name, source, project.log).run(
+            until_idle=True, stopped=stopped, on_commit=partial(tell, name)
         )
         if land and not stopped():
-            land_waiting(project, found.stream)
+            _land_all(_lander(project, source, project.log))
     return done
 
 
-def land_waiting(project: Project, stream: Stream, *, log: TopicLog | None = None) -> int:
+def land_waiting(project: Project, found: StreamFile) -> int:
     """Land what is waiting of one stream, commit by commit; return the number of rows."""
-    from lakegate.lake.landing import Lander
+    return _land_all(_lander(project, watch(project, found), project.log))
 
-    lander = Lander(
-        project.log if log is None else log,
-        project.lake,
-        lambda: stream,
-        max_rows=project.config.landing.max_rows,
-    )
+
+def _land_all(lander: Lander) -> int:
+    """Commit by commit until nothing waits; return the number of rows."""
     total = lander.run_once()  # first of all, since it finishes a table cut short in the making
     while lander.waiting():
         total += lander.run_once()
@@ -97,7 +82,7 @@ def run_forever(
     stopped: Callable[[], bool],
     tell: Tell,
 ) -> dict[str, Progress]:
-    """A thread per worker and one for the lander, until ``stopped()`` or one of them fails."""
+    """A thread per worker and one for the landers, until ``stopped()`` or one of them fails."""
     failed: list[LakegateError] = []
     over = threading.Event()
     done: dict[str, Progress] = {}
@@ -105,26 +90,29 @@ def run_forever(
     def should_stop() -> bool:
         return over.is_set() or stopped()
 
-    def guard(work: Callable[[], None]) -> None:
+    def guard(work: Callable[[EmbeddedLog], None]) -> None:
         try:
-            work()
+            log = project.open_log()
+            try:
+                work(log)
+            finally:
+                log.close()
         except LakegateError as error:
             failed.append(error)
             over.set()
 
-    def judge(found: StreamFile) -> None:
-        log = project.open_log()
-        try:
-            hired = worker(project, found, log)
-            done[found.stream.name] = hired.progress
-            name = found.stream.name
-            hired.run(stopped=should_stop, on_commit=lambda progress: tell(name, progress))
-        finally:
-            log.close()
+    def judge(name: str, source: ContractWatch, log: EmbeddedLog) -> None:
+        hired = _worker(project, name, source, log)
+        done[name] = hired.progress
+        hired.run(stopped=should_stop, on_commit=partial(tell, name))
 
-    jobs = [partial(judge, found) for found in chosen]
+    sources = {found.stream.name: watch(project, found) for found in chosen}
+    jobs: list[Callable[[EmbeddedLog], None]] = [
+        partial(judge, name, source) for name, source in sources.items()
+    ]
     if land:
-        jobs.append(partial(_land_forever, project, chosen, should_stop))
+        landing = [watch(project, found) for found in chosen]  # a watch belongs to one thread
+        jobs.append(partial(_land_forever, project, landing, should_stop))
     threads = [threading.Thread(target=guard, args=(job,), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
@@ -137,20 +125,39 @@ def run_forever(
 
 
 def _land_forever(
-    project: Project, chosen: Sequence[StreamFile], should_stop: Callable[[], bool]
+    project: Project,
+    sources: Sequence[ContractWatch],
+    should_stop: Callable[[], bool],
+    log: EmbeddedLog,
 ) -> None:
-    log = project.open_log()
-    try:
-        while not should_stop():
-            for found in chosen:
-                try:
-                    land_waiting(project, found.stream, log=log)
-                except LakegateError as error:
-                    if not error.transient:
-                        raise
-                    _log.warning("%s; trying again", error)
-            deadline = time.monotonic() + project.config.landing.interval_s
-            while time.monotonic() < deadline and not should_stop():
-                time.sleep(0.1)
-    finally:
-        log.close()
+    landers = [_lander(project, source, log) for source in sources]
+    while not should_stop():
+        for lander in landers:
+            try:
+                _land_all(lander)
+            except LakegateError as error:
+                if not error.transient:
+                    raise
+                _log.warning("%s; trying again", error)
+        deadline = time.monotonic() + project.config.landing.interval_s
+        while time.monotonic() < deadline and not should_stop():
+            time.sleep(0.1)
+
+
+def _worker(project: Project, name: str, source: ContractWatch, log: EmbeddedLog) -> Worker:
+    config = project.config.gate
+    return Worker(
+        log,
+        source,
+        compile_gate,
+        lease=FileLease(project.state_folder / "locks" / f"{name.replace('/', '.')}.gate"),
+        brake=project.brake,
+        batch_records=config.batch_records,
+        batch_bytes=config.batch_bytes,
+    )
+
+
+def _lander(project: Project, source: ContractWatch, log: EmbeddedLog) -> Lander:
+    from lakegate.lake.landing import Lander
+
+    return Lander(log, project.lake, source.current, max_rows=project.config.landing.max_rows)

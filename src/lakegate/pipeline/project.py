@@ -150,7 +150,8 @@ class Project:
         """Land everything that is waiting; return the number of rows."""
         from lakegate.pipeline.flow import land_waiting
 
-        return sum(land_waiting(self, stream) for stream in self.selected(names))
+        chosen = [self._file(stream.name) for stream in self.selected(names)]
+        return sum(land_waiting(self, found) for found in chosen)
 
     def audit(self, stream: str, *, clock: Clock | None = None) -> Audited:
         """Judge what is staged, on one pinned snapshot, and remember the results.

@@ -26,6 +26,7 @@ FAULT_POINTS = ("runner.judged", "runner.committed")
 
 _log = logging.getLogger("lakegate.runner")
 _IDLE_WAIT_S = 0.5
+_UNKNOWN_PATHS = 1_000
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -217,9 +218,7 @@ class Worker:
                 piece.next_offset,
                 type(error).__name__,
             )
-        for path in sorted(judged.unknown_paths - self._unknown_paths):
-            _log.info("stream %s: first sight of undeclared field %s", stream.name, path)
-        self._unknown_paths |= judged.unknown_paths
+        self._tell_unknown(stream, judged.unknown_paths)
         if judged.critical is not None:
             _log.error(
                 "stream %s is paused at %s offset %d: %s at %s; look, then `lakegate resume %s "
@@ -231,6 +230,19 @@ class Worker:
                 judged.critical.path,
                 stream.name,
             )
+
+    def _tell_unknown(self, stream: Stream, paths: frozenset[str]) -> None:
+        """Field names come from outside: neither the log nor memory grows with them for ever."""
+        room = _UNKNOWN_PATHS - len(self._unknown_paths)
+        for path in sorted(paths - self._unknown_paths)[:room] if room else ():
+            _log.info("stream %s: first sight of undeclared field %r", stream.name, path)
+            self._unknown_paths.add(path)
+            if len(self._unknown_paths) == _UNKNOWN_PATHS:
+                _log.warning(
+                    "stream %s: more than %d undeclared fields; further ones are not named",
+                    stream.name,
+                    _UNKNOWN_PATHS,
+                )
 
 
 def _count(batches: Sequence[Batch]) -> int:

@@ -23,11 +23,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.gate.decode.base import Decoded, Undeclared
-from lakegate.gate.decode.plan import Chunk, ObjectPlan, compile_plan, is_covered
+from lakegate.gate.decode.place import Notes, Place
+from lakegate.gate.decode.plan import ObjectPlan, compile_plan, is_covered
 from lakegate.gate.json_text import Malformed, parse
 
 __all__ = ["StructDecoder"]
@@ -38,6 +40,7 @@ _MAX_LEARNED = 64
 _LEARNED_FROM = 4  # records looked at per chunk
 _UNKNOWN_FIELD = "Object contains unknown field"
 _KEY = re.compile(rb'"[ \t\r\n]*:')
+_NUL = rb"\u0000"  # what columns tell texts apart by
 _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
@@ -60,69 +63,72 @@ class StructDecoder:
         """See :class:`lakegate.gate.decode.base.Decoder`."""
         if not self._is_covered or not values:
             return Decoded(np.array([], dtype=np.int64), [], {})
-        chunks = [
-            self._decode_chunk(values[start : start + _CHUNK_RECORDS], start)
-            for start in range(0, len(values), _CHUNK_RECORDS)
-        ]
+        runs: list[_Run] = []
+        for start in range(0, len(values), _CHUNK_RECORDS):
+            self._decode_chunk(values[start : start + _CHUNK_RECORDS], start, runs)
+        parts = [run.finish() for run in runs]
+        if len(parts) == 1:
+            return parts[0]
         undeclared: dict[int, Sequence[Undeclared]] = {}
-        for chunk in chunks:
-            undeclared |= chunk.undeclared
+        for part in parts:
+            undeclared |= part.undeclared
         return Decoded(
-            np.concatenate([chunk.index for chunk in chunks]),
+            np.concatenate([part.index for part in parts]),
             [
                 pa.concat_arrays(column)
-                for column in zip(*(chunk.columns for chunk in chunks), strict=True)
+                for column in zip(*(part.columns for part in parts), strict=True)
             ],
             undeclared,
         )
 
-    def _decode_chunk(self, values: Sequence[bytes | None], start: int) -> Decoded:
+    def _decode_chunk(self, values: Sequence[bytes | None], start: int, runs: list[_Run]) -> None:
         while True:
             plan, decoder = self._in_use
             positions, records, strangers = self._decode_records(decoder, values)
             if not strangers or not self._learn(plan, strangers):
                 break
-        chunk = Chunk()
-        columns, keys = plan.build_columns(records, chunk.root)
-        texts = [values[position] for position in positions]
-        self._doubt_repeated_keys(plan, texts, records, keys, chunk)
-        index = np.array(positions, dtype=np.int64) + start
-        undeclared = {
-            int(index[row]): fields
-            for row, fields in chunk.undeclared.items()
-            if row not in chunk.doubtful
-        }
-        if chunk.doubtful:
-            good = np.ones(len(index), dtype=bool)
-            good[list(chunk.doubtful)] = False
-            index = index[good]
-            columns = [column.filter(pa.array(good)) for column in columns]
-        return Decoded(index, columns, undeclared)
+        if not runs or runs[-1].plan is not plan:
+            runs.append(_Run(plan))
+        texts: list[Any] = [values[position] for position in positions]
+        text = b"\n".join(texts)
+        fits = self._fits(texts, text)
+        if fits is not None:
+            positions, records = list(compress(positions, fits)), list(compress(records, fits))
+            texts = list(compress(texts, fits))
+            text = b"\n".join(texts)
+        runs[-1].add(positions, records, texts, text=text, start=start)
+
+    def _fits(self, texts: list[bytes], text: bytes) -> list[bool] | None:
+        """Which records columns can take; None for all."""
+        limit = self._size_limit_bytes
+        has_nul = _NUL in text
+        if not has_nul and max(map(len, texts), default=0) <= limit:
+            return None
+        return [len(one) <= limit and not (has_nul and _NUL in one) for one in texts]
 
     def _decode_records(
         self, decoder: msgspec.json.Decoder[Any], values: Sequence[bytes | None]
-    ) -> tuple[list[int], list[Any], list[bytes]]:
+    ) -> tuple[Sequence[int], list[Any], list[bytes]]:
         """Positions and structs of the records msgspec takes, and some with an unknown field."""
-        decode = decoder.decode
-        limit = self._size_limit_bytes
         records: list[Any] = []
         refused: set[int] = set()
         strangers: list[bytes] = []
-        for position, value in enumerate(values):
+        rest = iter(values)
+        while True:
             try:
-                records.append(decode(value))  # type: ignore[arg-type]  # None is a TypeError
-            except msgspec.ValidationError as error:
+                for record in map(decoder.decode, rest):  # type: ignore[arg-type]  # None too
+                    records.append(record)  # noqa: PERF402 - keeps what came before a fault
+                break
+            except _FAULTS as error:
+                position = len(records) + len(refused)
                 refused.add(position)
+                value = values[position]
                 learns = self._learns and len(strangers) < _LEARNED_FROM
                 if learns and value is not None and str(error).startswith(_UNKNOWN_FIELD):
                     strangers.append(value)
-            except _FAULTS:
-                refused.add(position)
+        if not refused:
+            return range(len(values)), records, strangers
         positions = [position for position in range(len(values)) if position not in refused]
-        sizes = [len(values[position] or b"") for position in positions]
-        if max(sizes, default=0) > limit:
-            small = [size <= limit for size in sizes]
-            positions, records = list(compress(positions, small)), list(compress(records, small))
         return positions, records, strangers
 
     def _learn(self, plan: ObjectPlan, strangers: list[bytes]) -> bool:
@@ -138,21 +144,66 @@ class StructDecoder:
         self._use(compile_plan(self._fields, frozenset(learned)))
         return True
 
-    def _doubt_repeated_keys(
-        self, plan: ObjectPlan, texts: list[Any], records: list[Any], keys: int, chunk: Chunk
+
+class _Run:
+    """Consecutive chunks decoded by one plan."""
+
+    def __init__(self, plan: ObjectPlan) -> None:
+        self.plan = plan
+        self._column = plan.column()
+        self._notes = Notes()
+        self._index: list[npt.NDArray[np.int64]] = []
+        self._count = 0
+
+    def add(
+        self,
+        positions: Sequence[int],
+        records: list[Any],
+        texts: list[bytes],
+        *,
+        text: bytes,
+        start: int,
     ) -> None:
-        text = b"\n".join(texts)
-        if _is_utf8(text) and _count_keys(text) == keys:
+        """Take the records of a chunk that begins at ``start``; ``text`` is all of their texts."""
+        if not records:
             return
-        for row, (value, record) in enumerate(zip(texts, records, strict=True)):
-            counted = _count_keys(value)
+        place = Place(self._notes, first_row=self._count)
+        keys = self._column.add(records, place).keys
+        if not _is_utf8(text) or _count_keys(text) != keys:
+            self._doubt_repeated_keys(texts, records)
+        self._index.append(np.array(positions, dtype=np.int64) + start)
+        self._count += len(records)
+
+    def _doubt_repeated_keys(self, texts: list[bytes], records: list[Any]) -> None:
+        for row, (text, record) in enumerate(zip(texts, records, strict=True)):
+            counted = _count_keys(text)
             if counted is None:
-                counted = len(_KEY.findall(value))
-            if counted != plan.count(record) or not _is_utf8(value):
-                chunk.doubtful.add(row)
+                counted = len(_KEY.findall(text))
+            if counted != self.plan.count(record) or not _is_utf8(text):
+                self._notes.doubtful.add(self._count + row)
+
+    def finish(self) -> Decoded:
+        """All records of the run that are not in doubt."""
+        if not self._count:
+            return Decoded(np.array([], dtype=np.int64), self._column.finish_members(), {})
+        index = np.concatenate(self._index)
+        columns, doubtful = self._column.finish_members(), self._notes.doubtful
+        undeclared = {
+            int(index[row]): fields
+            for row, fields in self._notes.undeclared.items()
+            if row not in doubtful
+        }
+        if doubtful:
+            good = np.ones(len(index), dtype=bool)
+            good[list(doubtful)] = False
+            index = index[good]
+            columns = [column.filter(pa.array(good)) for column in columns]
+        return Decoded(index, columns, undeclared)
 
 
 def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
     try:
         text.decode()
     except UnicodeDecodeError:

@@ -2,7 +2,8 @@
 
 * ``check`` is the specification: plain Python on one value of the column;
 * ``check_array`` says the same of a whole Arrow array, and may say "not sure" by answering False
-  for a value that passes, or None for the whole array: the fast path only ever *certifies*;
+  for a value that passes, or None for the whole array: the fast path only ever *certifies*. True
+  for the whole array is the answer to hurry for, since nearly all arrays are good;
 * ``expected`` is the text of a failure.
 """
 
@@ -10,20 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
 from lakegate.contract.type import Type
 
-__all__ = ["Code", "Rule"]
+__all__ = ["ArrayAnswer", "Code", "Rule"]
+
+ArrayAnswer: TypeAlias = "pa.BooleanArray | Literal[True] | None"
 
 
 def _as_written(bound: Any, _type: Type) -> Any:
     return bound
 
 
-def _not_vectorised(_array: pa.Array, _bound: Any) -> pa.BooleanArray | None:
+def _not_vectorised(_array: pa.Array, _bound: Any) -> ArrayAnswer:
     return None
 
 
@@ -42,7 +45,9 @@ class Rule:
     ``prepare`` turns the contract's bound into the form the checks want, once per contract.
     ``check`` gets a column value that is not null; for objects and ``AnyType`` the JSON object.
     ``check_array`` gets an array of the column's type and answers with a boolean per value, null
-    where the value is null. With ``judges_null`` the rule sees null and absent values as None.
+    where the value is null; or True, when every value that is not null passes (with ``judges_null``
+    every value), or None, when it cannot say. With ``judges_null`` the rule sees null and absent
+    values as None.
     ``on_object`` marks rules on the members of a JSON object.
     """
 
@@ -50,7 +55,7 @@ class Rule:
     meaning: str
     check: Callable[[Any, Any], bool]
     expected: Callable[[Any], str]
-    check_array: Callable[[pa.Array, Any], pa.BooleanArray | None] = _not_vectorised
+    check_array: Callable[[pa.Array, Any], ArrayAnswer] = _not_vectorised
     prepare: Callable[[Any, Type], Any] = _as_written
     judges_null: bool = False
     on_object: bool = False

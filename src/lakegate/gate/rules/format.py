@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakegate.contract.string_format import FORMATS, StringFormat
 from lakegate.contract.type import Type
-from lakegate.gate.rules.base import Rule
+from lakegate.gate.rules.base import ArrayAnswer, Rule
 
 __all__ = ["RULES"]
 
@@ -24,14 +25,22 @@ _PLAIN_EMAIL = r"^[0-9A-Za-z_+-]+(?:\.[0-9A-Za-z_+-]+)*@(?:[0-9A-Za-z]+\.)+[0-9A
 _PLAIN_CHARACTERS = 64
 
 
-def _check_array(array: pa.Array, form: StringFormat) -> pa.BooleanArray | None:
+def _check_array(array: pa.Array, form: StringFormat) -> ArrayAnswer:
     if not form.regexes:
-        return None
-    if form.name == "email":
-        short = pc.less_equal(pc.binary_length(array), _PLAIN_CHARACTERS)
-        plain = pc.and_(short, pc.match_substring_regex(array, _PLAIN_EMAIL))
-        if pc.all(plain, min_count=0).as_py() is not False:
-            return plain
+        return True
+    if form.name != "email":
+        return _matches(array, form)
+    short = pc.less_equal(pc.binary_length(array), _PLAIN_CHARACTERS)
+    plain = pc.and_(short, pc.match_substring_regex(array, _PLAIN_EMAIL))
+    others = np.flatnonzero(~plain.fill_null(True).to_numpy(zero_copy_only=False))
+    if not len(others):
+        return True
+    found = plain.fill_null(True).to_numpy(zero_copy_only=False).copy()
+    found[others] = _matches(array.take(pa.array(others)), form).to_numpy(zero_copy_only=False)
+    return pa.array(found)
+
+
+def _matches(array: pa.Array, form: StringFormat) -> pa.BooleanArray:
     matches = (pc.match_substring_regex(array, expression) for expression in form.regexes)
     return functools.reduce(pc.and_, matches)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakegate.gate.rules.base import Rule
+from lakegate.gate.rules.base import ArrayAnswer, Rule
 
 __all__ = ["RULES"]
 
@@ -25,7 +25,7 @@ def _are_unique(items: list[Any], _bound: Any) -> bool:
     return len({_frozen(item) for item in items}) == len(items)
 
 
-def _unique_arrays(array: pa.Array, _bound: Any) -> pa.BooleanArray:
+def _unique_arrays(array: pa.Array, _bound: Any) -> ArrayAnswer:
     longest = pc.max(pc.list_value_length(array)).as_py()
     if longest is not None and longest <= 1:
         return pc.less_equal(pc.list_value_length(array), 1)

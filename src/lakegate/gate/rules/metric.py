@@ -6,7 +6,7 @@ text ``"1"`` is the value 1. A text that no value of the type can have is left o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -38,6 +38,18 @@ class _Values:
     values: frozenset[Any]
     has_null: bool
     texts: tuple[str | None, ...]
+    _arrays: dict[pa.DataType, pa.Array | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def array(self, type_: pa.DataType) -> pa.Array | None:
+        """The values in a column's type; None when one is no value a column can have."""
+        if type_ not in self._arrays:
+            try:
+                self._arrays[type_] = pa.array(sorted(self.values), type_)
+            except (pa.ArrowInvalid, OverflowError):
+                self._arrays[type_] = None
+        return self._arrays[type_]
 
     def __str__(self) -> str:
         shown = ", ".join("null" if text is None else text for text in self.texts[:_LISTED])
@@ -75,11 +87,8 @@ def _read(text: str, type_: Type) -> Any:
 def _is_in(array: pa.Array, values: _Values) -> pa.BooleanArray | None:
     if pa.types.is_nested(array.type):
         return None
-    try:
-        accepted = pa.array(sorted(values.values), array.type)
-    except (pa.ArrowInvalid, OverflowError):  # a listed value that no value of the column can be
-        return None
-    return pc.is_in(array, value_set=accepted)
+    listed = values.array(array.type)
+    return None if listed is None else pc.is_in(array, value_set=listed)
 
 
 def _is_not_missing(array: pa.Array, missing: _Values) -> pa.BooleanArray | None:
@@ -95,7 +104,7 @@ RULES = (
         "nullValues",
         "a value is null or absent where a `nullValues` rule allows none",
         check=lambda value, bound: value is not None,
-        check_array=lambda array, bound: pc.is_valid(array),
+        check_array=lambda array, bound: pc.is_valid(array) if array.null_count else True,
         expected=lambda bound: "a value, not null",
         judges_null=True,
     ),

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakegate.contract.type import Type
-from lakegate.gate.rules.base import Rule
+from lakegate.gate.rules.base import ArrayAnswer, Rule
 
 __all__ = ["RULES"]
 
@@ -27,7 +27,7 @@ def _check(value: Any, bound: Decimal) -> bool:
     return _EXACT.remainder(exact, bound) == 0
 
 
-def _check_array(array: pa.Array, bound: Decimal) -> pa.BooleanArray | None:
+def _check_array(array: pa.Array, bound: Decimal) -> ArrayAnswer:
     _, digits, exponent = bound.as_tuple()
     step, power = int("".join(map(str, digits))), -int(exponent)
     if step >= _EXACT_DIGITS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import re2
 
 from lakegate.contract.pattern import compile as compile_pattern
 from lakegate.contract.type import Type
-from lakegate.gate.rules.base import Rule
+from lakegate.gate.rules.base import ArrayAnswer, Rule
+from lakegate.gate.text_array import lengths_bytes, utf8
 
 __all__ = ["RULES"]
 
@@ -23,18 +25,59 @@ class _Search:
     source: str
     re2: str
     compiled: Any
+    repeated: _Repeated | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """The commonest pattern: some characters of one set, and nothing else.
+
+    ``characters`` are the ASCII ones of the set; a text of ASCII matches exactly when it has only
+    these, ``shortest`` to ``longest`` of them.
+    """
+
+    characters: bytes
+    shortest: int
+    longest: int
+
+
+_REPEATED = re.compile(
+    r"\^(\[(?:[^\[\]\\]|\\.)+\]|\\[dw])(?:\{([0-9]+)(?:(,)([0-9]*))?\}|([+*]))?\$",
+    re.ASCII | re.DOTALL,
+)
+_UNBOUNDED = 1 << 40
 
 
 def _prepare(bound: Any, _type: Type) -> _Search:
     pattern = compile_pattern(bound)
-    return _Search(bound, pattern.re2, re2.compile(pattern.re2))
+    return _Search(bound, pattern.re2, re2.compile(pattern.re2), _repeated(bound))
+
+
+def _repeated(source: str) -> _Repeated | None:
+    found = _REPEATED.fullmatch(source)
+    if found is None:
+        return None
+    of_set, least, comma, most, sign = found.groups()
+    member = compile_pattern(f"^{of_set}$")
+    characters = bytes(code for code in range(128) if member.search(chr(code)))
+    if sign is not None:
+        return _Repeated(characters, 1 if sign == "+" else 0, _UNBOUNDED)
+    shortest = 1 if least is None else int(least)
+    longest = shortest if comma is None else int(most) if most else _UNBOUNDED
+    return _Repeated(characters, shortest, longest)
 
 
 def _check(text: str, search: _Search) -> bool:
     return search.compiled.search(text.encode()) is not None
 
 
-def _check_array(array: pa.Array, search: _Search) -> pa.BooleanArray:
+def _check_array(array: pa.Array, search: _Search) -> ArrayAnswer:
+    form = search.repeated
+    if form is not None and not array.null_count:
+        lengths = lengths_bytes(array)
+        in_bounds = (lengths >= form.shortest).all() and (lengths <= form.longest).all()
+        if in_bounds and not utf8(array).translate(None, form.characters):
+            return True
     return pc.match_substring_regex(array, search.re2)
 
 

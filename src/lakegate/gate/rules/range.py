@@ -10,15 +10,16 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakegate.contract.temporal import format_time, format_timestamp
 from lakegate.contract.type import NumberType, Type
-from lakegate.gate.rules.base import Rule
+from lakegate.gate.rules.base import ArrayAnswer, Rule
 
 __all__ = ["RULES"]
 
@@ -48,49 +49,56 @@ def _prepare(bound: Any, type_: Type) -> _Bound:
     return _Bound(Decimal(bound), str(bound))
 
 
-def _array_check(compare: str) -> Callable[[pa.Array, _Bound], pa.BooleanArray | None]:
-    kernel = getattr(pc, compare)
+_Compare = Callable[[Any, Any], Any]
 
-    def check_array(array: pa.Array, bound: _Bound) -> pa.BooleanArray | None:
-        value = bound.value
-        type_ = array.type
-        if pa.types.is_integer(type_) and value != int(value):
-            return kernel(pc.cast(array, pa.float64()), pa.scalar(float(value)))
-        if pa.types.is_integer(type_):
-            clamped = min(max(int(value), -(1 << 63)), (1 << 63) - 1)
-            if clamped != value:
-                return None
-            return kernel(pc.cast(array, pa.int64()), pa.scalar(clamped, pa.int64()))
+
+def _array_check(compare: _Compare, kernel: Callable[..., Any]) -> Callable[..., ArrayAnswer]:
+    def check_array(array: pa.Array, bound: _Bound) -> ArrayAnswer:
+        value, type_ = bound.value, array.type
+        if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+            return _compare_numbers(array, value, compare)
         if pa.types.is_temporal(type_):
             return kernel(array, pa.scalar(value, type_))
-        if pa.types.is_decimal(type_):
-            # 256 bits, or aligning the scales could overflow.
-            scale = max(type_.scale, -int(value.as_tuple().exponent))
-            wide = pa.decimal256(min(76, type_.precision - type_.scale + scale), scale)
-            try:
-                return kernel(array.cast(wide), pa.scalar(value, wide))
-            except pa.ArrowInvalid:
-                return None
-        return kernel(array, pa.scalar(value, type_))
+        # 256 bits, or aligning the scales could overflow.
+        scale = max(type_.scale, -int(value.as_tuple().exponent))
+        wide = pa.decimal256(min(76, type_.precision - type_.scale + scale), scale)
+        try:
+            return kernel(array.cast(wide), pa.scalar(value, wide))
+        except pa.ArrowInvalid:
+            return None
 
     return check_array
 
 
-def _rule(code: str, sign: str, compare: Callable[[Any, Any], bool], kernel: str) -> Rule:
+def _compare_numbers(array: pa.Array, value: Any, compare: _Compare) -> ArrayAnswer:
+    nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    numbers = (array if nulls is None else array.fill_null(0)).to_numpy()
+    if isinstance(value, Decimal):
+        # Of whole numbers, those at least 2.5 are those at least 3.
+        rounding = ROUND_CEILING if compare in (operator.ge, operator.lt) else ROUND_FLOOR
+        whole = int(value.to_integral_value(rounding))
+        if not -(1 << 63) <= whole < (1 << 63):
+            return None
+        value = np.int64(whole)
+    passes = compare(numbers, value)
+    return True if nulls is None and passes.all() else pa.array(passes, mask=nulls)
+
+
+def _rule(code: str, sign: str, compare: _Compare, kernel: Callable[..., Any]) -> Rule:
     side = "less" if ">" in sign else "greater"
     return Rule(
         code,
         f"a value is {side} than the contract allows",
         check=lambda value, bound: compare(value, bound.value),
-        check_array=_array_check(kernel),
+        check_array=_array_check(compare, kernel),
         expected=lambda bound: f"a value {sign} {bound.text}",
         prepare=_prepare,
     )
 
 
 RULES = (
-    _rule("minimum", ">=", operator.ge, "greater_equal"),
-    _rule("maximum", "<=", operator.le, "less_equal"),
-    _rule("exclusiveMinimum", ">", operator.gt, "greater"),
-    _rule("exclusiveMaximum", "<", operator.lt, "less"),
+    _rule("minimum", ">=", operator.ge, pc.greater_equal),
+    _rule("maximum", "<=", operator.le, pc.less_equal),
+    _rule("exclusiveMinimum", ">", operator.gt, pc.greater),
+    _rule("exclusiveMaximum", "<", operator.lt, pc.less),
 )

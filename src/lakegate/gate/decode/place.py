@@ -1,0 +1,60 @@
+"""Where values stand while columns are built from them, and what is noticed on the way."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from lakegate.gate.decode.base import Undeclared
+from lakegate.gate.path import ROOT, child
+
+__all__ = ["Notes", "Place"]
+
+
+class Notes:
+    """What is noticed, by row: the rows in doubt, and the undeclared fields of a row."""
+
+    __slots__ = ("doubtful", "undeclared")
+
+    def __init__(self) -> None:
+        self.doubtful: set[int] = set()
+        self.undeclared: dict[int, list[Undeclared]] = {}
+
+
+class Place:
+    """Where values stand: the row and the path of each, worked out when asked.
+
+    Without a parent the values are records, ``first_row`` the row of the first; with ``name`` they
+    are that member of each of the parent's values; with ``ends`` they are items of arrays, of which
+    ``ends`` has the running total.
+    """
+
+    __slots__ = ("_ends", "_first_row", "_name", "_parent", "depth", "notes")
+
+    def __init__(
+        self,
+        notes: Notes,
+        parent: Place | None = None,
+        *,
+        first_row: int = 0,
+        name: str = "",
+        ends: Sequence[int] | None = None,
+    ) -> None:
+        self.notes = notes
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self._parent = parent
+        self._first_row = first_row
+        self._name = name
+        self._ends = ends
+
+    def locate(self, position: int) -> tuple[int, str, str]:
+        """The row, the path, and the path with ``[*]`` for indices."""
+        if self._parent is None:
+            return self._first_row + position, ROOT, ROOT
+        if self._ends is None:
+            row, path, pattern = self._parent.locate(position)
+            return row, child(path, self._name), child(pattern, self._name)
+        owner = bisect_right(self._ends, position)
+        first = self._ends[owner - 1] if owner else 0
+        row, path, pattern = self._parent.locate(owner)
+        return row, f"{path}[{position - first}]", f"{pattern}[*]"
