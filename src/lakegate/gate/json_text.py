@@ -172,6 +172,11 @@ def _surrogate(escape: str) -> Malformed:
 
 
 def _syntax(text: str, position: int) -> Malformed:
+    if text[position : position + 1] == ",":
+        # Python 3.13 points at a trailing comma, older ones behind it: one text for all of them.
+        rest = text[position + 1 :].lstrip(" \t\n\r")
+        if rest[:1] in ("}", "]"):
+            position = len(text) - len(rest)
     return Malformed("json.syntax", "JSON (RFC 8259)", _excerpt(text, position))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from lakegate.contract.stream import Stream
 from lakegate.errors import ProjectError
 from lakegate.ingest.producer import Producer
-from lakegate.ledger.proof import PROOF_GROUP
+from lakegate.ledger.sealing import PROOF_GROUP
 from lakegate.pipeline.config import Config, find_root, load_config
 from lakegate.pipeline.contracts import StreamFile, streams
 from lakegate.runner.base import Progress

@@ -13,8 +13,9 @@ import pytest
 from lakegate.contract.stream import Enforcement, Stream
 from lakegate.errors import LedgerError
 from lakegate.ledger.books import StreamProof
-from lakegate.ledger.proof import PROOF_GROUP, prove
+from lakegate.ledger.proof import prove
 from lakegate.ledger.seal import SealBook
+from lakegate.ledger.sealing import PROOF_GROUP
 from lakegate.runner.embedded import Worker
 from lakegate.runner.lease import FileLease
 from lakegate.runner.pause import FileBrake

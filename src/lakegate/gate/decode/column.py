@@ -8,6 +8,7 @@ NUL (the decoder sees to it), so the joined texts can be told apart again.
 from __future__ import annotations
 
 import struct
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -114,18 +115,29 @@ class TextColumn:
         count = self._nulls.count
         if not count:
             return pa.array([], pa.string())
-        separated = _SEPARATOR.join(self._chunks).encode()
-        ends = np.flatnonzero(np.frombuffer(separated, dtype=np.uint8) == 0)
-        assert len(ends) == count - 1, "a text with a NUL in it"
-        offsets = np.empty(count + 1, dtype=np.int32)
-        offsets[0], offsets[-1] = 0, len(separated) - (count - 1)
-        offsets[1:-1] = ends - np.arange(count - 1)
-        texts = pa.py_buffer(separated.replace(b"\0", b""))
+        terminated = _SEPARATOR.join([*self._chunks, ""]).encode()
+        offsets, texts = _take_apart(terminated, count)
         mask = self._nulls.mask()
-        if mask is None:
-            return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), texts)
-        valid = pa.py_buffer(np.packbits(~mask, bitorder="little"))
-        return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), texts, valid)
+        valid = None if mask is None else pa.py_buffer(np.packbits(~mask, bitorder="little"))
+        return pa.StringArray.from_buffers(
+            count, pa.py_buffer(offsets), pa.py_buffer(texts), valid
+        )
+
+
+def _take_apart(terminated: bytes, count: int) -> tuple[npt.NDArray[np.int32], bytes]:
+    """The offsets and the bytes of so many texts, given with a NUL after each."""
+    characters = np.frombuffer(terminated, dtype=np.uint8)
+    width = terminated.find(b"\0")
+    if len(terminated) == count * (width + 1):
+        rows = characters.reshape(count, width + 1)
+        if not rows[:, width].any():
+            offsets = np.arange(count + 1, dtype=np.int32) * width
+            return offsets, rows[:, :width].tobytes()
+    ends = np.flatnonzero(characters == 0)
+    assert len(ends) == count, "a text with a NUL in it"
+    offsets = np.zeros(count + 1, dtype=np.int32)
+    offsets[1:] = ends - np.arange(count)
+    return offsets, terminated.replace(b"\0", b"")
 
 
 class DoubleColumn:
@@ -289,7 +301,7 @@ class ItemsColumn:
         else:
             self._nulls.count += len(values)
         self._lengths.append(lengths)
-        flat = [item for value in values for item in value]
+        flat = list(chain.from_iterable(values))
         ends = np.cumsum(lengths)
         items = self._items.add(flat, Place(place.notes, place, ends=ends))  # type: ignore[arg-type]
         return Added(items.keys, absent)

@@ -36,6 +36,7 @@ __all__ = ["StructDecoder"]
 
 # Structs of a chunk stay in the processor's cache, where allocating them is cheapest.
 _CHUNK_RECORDS = 512
+_WINDOW_BYTES = 1 << 15  # masks of this size stay there too
 _MAX_LEARNED = 64
 _LEARNED_FROM = 4  # records looked at per chunk
 _UNKNOWN_FIELD = "Object contains unknown field"
@@ -89,7 +90,11 @@ class StructDecoder:
                 break
         if not runs or runs[-1].plan is not plan:
             runs.append(_Run(plan))
-        texts: list[Any] = [values[position] for position in positions]
+        texts: list[Any] = (
+            list(values)
+            if len(positions) == len(values)
+            else [values[position] for position in positions]
+        )
         text = b"\n".join(texts)
         fits = self._fits(texts, text)
         if fits is not None:
@@ -101,7 +106,7 @@ class StructDecoder:
     def _fits(self, texts: list[bytes], text: bytes) -> list[bool] | None:
         """Which records columns can take; None for all."""
         limit = self._size_limit_bytes
-        has_nul = _NUL in text
+        has_nul = b"\\" in text and _NUL in text
         if not has_nul and max(map(len, texts), default=0) <= limit:
             return None
         return [len(one) <= limit and not (has_nul and _NUL in one) for one in texts]
@@ -217,11 +222,13 @@ def _count_keys(text: bytes) -> int | None:
     It is unclear when whitespace stands before a colon, or an escape may hide where a key ends.
     """
     characters = np.frombuffer(text, dtype=np.uint8)
-    before = characters[:-1]
-    is_colon = characters[1:] == ord(":")
-    if (is_colon & (before <= ord(" "))).any():
-        return None
-    count = int(np.count_nonzero(is_colon & (before == ord('"'))))
+    count = 0
+    for start in range(0, len(characters) - 1, _WINDOW_BYTES):
+        window = characters[start : start + _WINDOW_BYTES + 1]
+        before, is_colon = window[:-1], window[1:] == ord(":")
+        if (is_colon & (before <= ord(" "))).any():
+            return None
+        count += int(np.count_nonzero(is_colon & (before == ord('"'))))
     if b"\\" not in text:
         return count
     return None if b'\\\\":' in text else count - text.count(b'\\":')

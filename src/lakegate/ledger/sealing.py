@@ -1,0 +1,111 @@
+"""Sealing what was proven, and holding the seal against what is read later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import numpy as np
+
+from lakegate.contract.stream import Stream
+from lakegate.errors import Fenced
+from lakegate.ledger.evidence import Positions
+from lakegate.ledger.findings import Findings, Span, content_columns, raw_partition
+from lakegate.ledger.seal import Seal, SealBook
+from lakegate.topic.base import TopicLog, TopicPartition
+
+__all__ = ["PROOF_GROUP", "carried", "seal_proven", "sealed_gaps"]
+
+# The consumer group that keeps raw data until it is proven; advanced when a range is sealed.
+PROOF_GROUP = "lakegate.proof"
+
+
+def carried(seal: Seal) -> tuple[int, int, int, int]:
+    """Accepted, rejected, tombstones and observed records of a sealed range."""
+    acted = (seal.accepted, seal.rejected, seal.tombstones)
+    return (*acted, seal.next_offset - sum(acted))
+
+
+def sealed_gaps(stream: Stream, seal: Seal, landed: Positions) -> Iterator[str]:
+    """Rows of a sealed range that were read again are those that were sealed."""
+    below = landed.between(0, seal.next_offset)
+    where = f"{stream.table}@staged, {seal.topic}[{seal.partition}] below offset {seal.next_offset}"
+    if not len(below):
+        return  # vouched for by the seal; its rows were counted, not read
+    if len(below) != seal.accepted:
+        yield f"{where}: {len(below):,} rows, {seal.accepted:,} were sealed"
+    elif seal.columns == tuple(sorted(content_columns(stream))):
+        content = int(below.hashes.sum(dtype=np.uint64))
+        if content != seal.content:
+            yield f"{where}: rows have other content than was sealed"
+
+
+def seal_proven(
+    log: TopicLog,
+    stream: Stream,
+    findings: Findings,
+    known: dict[int, Seal],
+    seals: SealBook,
+    *,
+    before: datetime,
+) -> None:
+    """Seal what was judged before that time and is published; let retention pass it."""
+    fresh = dict(known)
+    for partition, entries in findings.entries.items():
+        old = known.get(partition)
+        first = 0 if old is None else old.next_offset
+        done = [
+            e for e in entries if e.first_offset >= first and e.at is not None and e.at < before
+        ]
+        source = raw_partition(stream, partition)
+        span = Span(source, first, done[-1].next_offset if done else first, done)
+        published = span.of(findings.main.rows)
+        accepted = sum(entry.accepted for entry in done if not entry.observed)
+        if not done or len(published) != accepted:
+            continue
+        fresh[partition] = _extend(stream, old, span, published)
+    if fresh == known:
+        return
+    for partition, seal in seals.extend(stream.name, fresh).items():
+        ends = {
+            "raw": seal.next_offset,
+            "validated": seal.validated_next,
+            "deadletter": seal.deadletter_next,
+        }
+        with suppress(Fenced), log.transaction() as transaction:  # another proof has moved it
+            for kind, end in ends.items():
+                target = TopicPartition(stream.topic(kind), partition)
+                at = log.committed(PROOF_GROUP, target) or 0
+                if end > at:
+                    transaction.advance(PROOF_GROUP, target, expected=at, to=end)
+
+
+def _extend(stream: Stream, old: Seal | None, span: Span, published: Positions) -> Seal:
+    entries = [entry for entry in span.entries if not entry.observed]
+    accepted = sum(entry.accepted for entry in entries)
+    rejected = sum(entry.rejected for entry in entries)
+    tombstones = sum(entry.tombstones for entry in entries)
+    content = int(published.hashes.sum(dtype=np.uint64))
+    checksums = [
+        sum(entry.accepted_checksum for entry in entries),
+        sum(entry.rejected_checksum for entry in entries),
+    ]
+    base = old or Seal(
+        span.source.topic, span.source.partition, 0, 0, 0, 0, 0, 0, 0, 0, 0, (), datetime.now(UTC)
+    )
+    return Seal(
+        topic=base.topic,
+        partition=base.partition,
+        next_offset=span.end,
+        validated_next=base.validated_next + accepted + tombstones,
+        deadletter_next=base.deadletter_next + rejected,
+        accepted=base.accepted + accepted,
+        rejected=base.rejected + rejected,
+        tombstones=base.tombstones + tombstones,
+        accepted_checksum=(base.accepted_checksum + checksums[0]) % 2**64,
+        rejected_checksum=(base.rejected_checksum + checksums[1]) % 2**64,
+        content=(base.content + content) % 2**64,
+        columns=tuple(sorted(content_columns(stream))),
+        sealed_at=datetime.now(UTC),
+    )
