@@ -70,7 +70,7 @@ def batch(stream: Stream, first: int, count: int, *, step_us: int) -> pa.Table:
         "note": [f"note {n % 1000}" for n in numbers],
         "_timestamp": [0] * count,
         "_topic": ["orders.raw"] * count,
-        "_partition": [0] * count,
+        "_source_partition": [0] * count,
         "_offset": list(numbers),
         "_ingested_at": [START] * count,
     }

@@ -32,9 +32,7 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     for name in ("flights", "weather", "airports"):
         file = folder / "flights.csv" if name == "flights" else data_folder() / f"{name}.csv"
-        connection.execute(
-            f"CREATE TABLE {name} AS SELECT * FROM read_csv('{file}', nullstr='NA')"
-        )
+        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_csv('{file}', nullstr='NA')")
     return connection
 
 
@@ -70,7 +68,8 @@ def test_what_is_wrong_with_the_flights(
     (proof,) = project.status("flights").proofs
     assert (proof.total("rejected"), proof.total("raw")) == (rejected, 336_776) == (22_928, 336_776)
     good = csv.execute(
-        f"SELECT carrier, flight, time_hour, dep_delay FROM flights WHERE NOT ({wrong}) ORDER BY ALL"
+        f"SELECT carrier, flight, time_hour, dep_delay FROM flights WHERE NOT ({wrong}) "
+        "ORDER BY ALL"
     ).fetchall()
     ours = project.sql("SELECT carrier, flight, time_hour, dep_delay FROM flights ORDER BY ALL")
     assert ours.fetchall() == good

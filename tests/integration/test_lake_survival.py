@@ -62,7 +62,7 @@ def seed(directory: Path) -> None:
             "at": [start + n * 600_000_000 for n in numbers],
             "_timestamp": [0] * BATCH,
             "_topic": ["orders.raw"] * BATCH,
-            "_partition": [0] * BATCH,
+            "_source_partition": [0] * BATCH,
             "_offset": list(numbers),
             "_ingested_at": [start] * BATCH,
         }

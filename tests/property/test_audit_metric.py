@@ -33,7 +33,7 @@ SCHEMA = pa.schema(
         ("exact", pa.decimal128(5, 2)),
         ("real", pa.float64()),
         ("_topic", pa.string()),
-        ("_partition", pa.int32()),
+        ("_source_partition", pa.int32()),
         ("_offset", pa.int64()),
         ("_ingested_at", pa.timestamp("us", tz="UTC")),
     ]
@@ -144,7 +144,7 @@ def rules(draw):
 def test_sql_counts_as_a_loop_counts(found, wanted):
     table = pa.Table.from_pylist(
         [
-            {**row, "_topic": "t", "_partition": 0, "_offset": n, "_ingested_at": n}
+            {**row, "_topic": "t", "_source_partition": 0, "_offset": n, "_ingested_at": n}
             for n, row in enumerate(found)
         ],
         schema=SCHEMA,

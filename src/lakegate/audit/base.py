@@ -54,7 +54,7 @@ class Snapshot(Protocol):
 class SnapshotReader(Protocol):
     """Rows of pinned snapshots, as views on a DuckDB connection.
 
-    Each view has the table's columns and the source columns ``_topic``, ``_partition``,
+    Each view has the table's columns and the source columns ``_topic``, ``_source_partition``,
     ``_offset`` and ``_ingested_at``. It must stay readable after the connection is locked: either
     the files it reads are named by path in the view's own SQL, or it scans a registered object.
     """

@@ -87,7 +87,7 @@ def _latency(service: Service, rule: SlaRule) -> Level:
         return _unmeasured(expected, "the stream names no event time; set `element` to a timestamp")
     if service.event_clock:
         until = (
-            f"max({since}) OVER (PARTITION BY _topic, _partition ORDER BY _offset "
+            f"max({since}) OVER (PARTITION BY _topic, _source_partition ORDER BY _offset "
             "ROWS UNBOUNDED PRECEDING)"
         )
         how = f"longest wait of {since} behind the watermark of the row's partition"

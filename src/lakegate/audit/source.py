@@ -20,7 +20,7 @@ from lakegate.contract.type import ArrayType, Field, ObjectType, Type
 
 __all__ = ["COORDINATES", "SAMPLES", "Source", "samples", "source_of"]
 
-COORDINATES = "_topic, _partition, _offset"
+COORDINATES = "_topic, _source_partition, _offset"
 SAMPLES = 5
 _CARRIED = f"_ingested_at, {COORDINATES}"
 _LONGEST = 80

@@ -239,7 +239,7 @@ class Lake:
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a snapshot as record batches, in bounded memory.
 
-        ``since``: only rows with ``_offset >= since[_partition]`` (0 for a partition not named);
+        ``since``: only rows with ``_offset >= since[_source_partition]`` (0 for a partition not named);
         files that hold none are not read.
 
         Raises:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["added", "read_files", "relation", "scan", "verify"]
 
 _DIGEST = re.compile(r"-([0-9a-f]{16})\.parquet$")
-_POSITION = ("_partition", "_offset")
+_POSITION = ("_source_partition", "_offset")
 _SOURCE = ("_topic", *_POSITION)
 
 
@@ -176,8 +176,8 @@ def scan(
     """The rows of a snapshot, file by file in the order they landed, in bounded memory.
 
     ``columns``: top-level columns wanted, None for all. ``since``: only rows with ``_offset >=
-    since[_partition]`` (0 for a partition not named); files whose bounds say that they hold none
-    are not read.
+    since[_source_partition]`` (0 for a partition not named); files whose bounds say that they hold
+    none are not read.
 
     Raises:
         LakeError: no such snapshot or column; a data file is missing or damaged (named).
@@ -217,7 +217,7 @@ def _older(schema: Schema, file: DataFile, since: Mapping[int, int]) -> bool:
             return None
         return int(from_bytes(item.field_type, found))  # type: ignore[arg-type]
 
-    first, last = (bound(b, "_partition") for b in (file.lower_bounds, file.upper_bounds))
+    first, last = (bound(b, "_source_partition") for b in (file.lower_bounds, file.upper_bounds))
     offset = bound(file.upper_bounds, "_offset")
     if first is None or last is None or offset is None or last - first >= len(since):
         return False
@@ -225,7 +225,7 @@ def _older(schema: Schema, file: DataFile, since: Mapping[int, int]) -> bool:
 
 
 def _not_older(batch: pa.RecordBatch, since: Mapping[int, int]) -> pa.Array:
-    partitions = np.asarray(batch.column("_partition"))
+    partitions = np.asarray(batch.column("_source_partition"))
     first = np.zeros(len(partitions), dtype=np.int64)
     for partition, offset in since.items():
         first[partitions == partition] = offset

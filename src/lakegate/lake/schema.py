@@ -29,7 +29,7 @@ __all__ = ["Column", "TableShape", "columns_of", "partition_spec", "shape"]
 
 _SYSTEM = {
     "_topic": (pa.string(), "Topic of the raw record: with partition and offset, its identity."),
-    "_partition": (pa.int32(), "Partition of the raw record."),
+    "_source_partition": (pa.int32(), "Partition of the raw record."),
     "_offset": (pa.int64(), "Offset of the raw record."),
     "_ingested_at": (pa.timestamp("us", tz="UTC"), "When the raw record was appended to its log."),
 }

@@ -148,7 +148,7 @@ def read_validated(
                     target, rows, names = collectors[3], part, ["_key"]
                 else:
                     target, rows, names = collectors[reached], conform(part), columns
-                partitions, offsets = rows.column("_partition"), rows.column("_offset")
+                partitions, offsets = rows.column("_source_partition"), rows.column("_offset")
                 target.add(partitions, offsets, row_hash(rows, names))
     found = [Evidence(collector.positions()) for collector in collectors]
     found[0].damage.extend(damage)
@@ -180,7 +180,7 @@ def read_landed(batches: Iterable[pa.RecordBatch], raw_topic: str, columns: list
     for batch in batches:
         rows = batch.filter(pc.equal(batch.column("_topic"), raw_topic))
         if rows.num_rows:
-            partitions, offsets = rows.column("_partition"), rows.column("_offset")
+            partitions, offsets = rows.column("_source_partition"), rows.column("_offset")
             collector.add(partitions, offsets, row_hash(rows, columns))
     return Evidence(collector.positions())
 

@@ -43,7 +43,7 @@ class Tables(Protocol):
     def rows(
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
-        """Rows of that snapshot with ``_offset >= since[_partition]``, and their system columns.
+        """Rows of that snapshot with ``_offset >= since[_source_partition]``, all columns.
 
         Raises:
             LakeError: a data file is missing or damaged; names it.

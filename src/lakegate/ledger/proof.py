@@ -21,6 +21,7 @@ from lakegate.contract.stream import Stream
 from lakegate.errors import LakegateError
 from lakegate.ledger.books import PartitionBooks, StreamProof
 from lakegate.ledger.compare import different, entry_gaps, misplaced, tiling_gaps
+from lakegate.ledger.evidence import read_raw
 from lakegate.ledger.findings import Findings, Span, Tables, gather, raw_partition
 from lakegate.ledger.seal import Seal, SealBook
 from lakegate.ledger.sealing import carried, seal_proven, sealed_gaps

@@ -94,7 +94,7 @@ class LakeTables:
     def rows(
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
-        """Rows of that snapshot with ``_offset >= since[_partition]``."""
+        """Rows of that snapshot with ``_offset >= since[_source_partition]``."""
         return self.lake.scan(stream, snapshot_id=snapshot_id, since=since)
 
     def damage(self, stream: Stream, snapshot_id: int) -> Iterator[str]:

@@ -61,7 +61,7 @@ SOURCE_COLUMNS = pa.schema(
         pa.field("_headers", HEADERS),
         pa.field("_timestamp", pa.timestamp("ms", tz="UTC"), nullable=False),
         pa.field("_topic", pa.string(), nullable=False),
-        pa.field("_partition", pa.int32(), nullable=False),
+        pa.field("_source_partition", pa.int32(), nullable=False),
         pa.field("_offset", pa.int64(), nullable=False),
         pa.field("_ingested_at", pa.timestamp("us", tz="UTC"), nullable=False),  # appended to raw
     ]

@@ -37,7 +37,7 @@ _KEPT = frozenset(
         "rejected_at",
         "_timestamp",
         "_topic",
-        "_partition",
+        "_source_partition",
         "_offset",
         "_ingested_at",
     }

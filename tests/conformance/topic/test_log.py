@@ -169,7 +169,7 @@ class TestAppendAndRead:
                     "at": NOW,
                     "_timestamp": NOW,
                     "_topic": "orders.raw",
-                    "_partition": 0,
+                    "_source_partition": 0,
                     "_offset": 7,
                     "_ingested_at": NOW,
                 }
@@ -600,7 +600,7 @@ class TestErase:
         kept = {
             "_timestamp": NOW,
             "_topic": "orders.raw",
-            "_partition": 0,
+            "_source_partition": 0,
             "_offset": 7,
             "_ingested_at": NOW,
         }

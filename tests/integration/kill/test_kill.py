@@ -102,7 +102,7 @@ def published(project: lg.Project) -> list[tuple[int, int, int, int]]:
     if not project.lake.exists("orders"):
         return []
     relation = project.sql(
-        "SELECT _partition, _offset, key, number FROM orders ORDER BY _partition, _offset"
+        "SELECT _source_partition, _offset, key, number FROM orders ORDER BY 1, 2"
     )
     return relation.fetchall()
 

@@ -61,7 +61,7 @@ SCHEMA = pa.schema(
         ("address", pa.struct([("city", pa.string())])),
         ("lines", pa.list_(pa.struct([("qty", pa.int64())]))),
         ("_topic", pa.string()),
-        ("_partition", pa.int32()),
+        ("_source_partition", pa.int32()),
         ("_offset", pa.int64()),
         ("_ingested_at", pa.timestamp("us", tz="UTC")),
     ]
@@ -73,7 +73,7 @@ def table(rows, *, first=0):
     full = [
         {
             "_topic": "orders.raw",
-            "_partition": 0,
+            "_source_partition": 0,
             "_offset": first + index,
             "_ingested_at": START + timedelta(hours=first + index, minutes=5),
             "at": START + timedelta(hours=first + index),

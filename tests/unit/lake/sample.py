@@ -72,7 +72,7 @@ def validated(stream: Stream, first: int, after: int, **columns: Any) -> pa.Tabl
         "lines": [[{"sku": "x", "qty": n}, None] if n % 3 else None for n in numbers],
         "_timestamp": [0 for _ in numbers],
         "_topic": ["orders.raw" for _ in numbers],
-        "_partition": [0 for _ in numbers],
+        "_source_partition": [0 for _ in numbers],
         "_offset": list(numbers),
         "_ingested_at": [START + n for n in numbers],
     } | columns

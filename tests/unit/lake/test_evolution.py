@@ -270,7 +270,7 @@ def test_columns_carry_description_key_and_source(lake: Lake) -> None:
     assert schema.find_field("id").doc == "The number."
     assert schema.identifier_field_names() == {"id"}
     required = {item.name for item in schema.fields if item.required}
-    assert required == {"id", "_topic", "_partition", "_offset", "_ingested_at"}
+    assert required == {"id", "_topic", "_source_partition", "_offset", "_ingested_at"}
     assert "_unknown_fields" in schema.column_names
 
 

@@ -71,7 +71,10 @@ class Branches:
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
         for batch in self.tables[snapshot_id].to_batches():
-            keep = [row["_offset"] >= since.get(row["_partition"], 0) for row in batch.to_pylist()]
+            keep = [
+                row["_offset"] >= since.get(row["_source_partition"], 0)
+                for row in batch.to_pylist()
+            ]
             yield batch.filter(pa.array(keep, pa.bool_()))
 
     def damage(self, stream: Stream, snapshot_id: int) -> Iterator[str]:
@@ -180,7 +183,7 @@ def test_a_deleted_row_is_named(world: World, branch: str) -> None:
     gone = rows.slice(70, 1).to_pylist()[0]
     world.branches.tamper(branch, pa.concat_tables([rows.slice(0, 70), rows.slice(71)]))
     gaps = world.prove().gaps
-    where = f"numbers.raw[{gone['_partition']}]: offset {gone['_offset']} validated"
+    where = f"numbers.raw[{gone['_source_partition']}]: offset {gone['_offset']} validated"
     assert f"{where}, but not in numbers@{branch}" in gaps
 
 
@@ -197,11 +200,13 @@ def test_an_invented_row_is_named(world: World) -> None:
     invented = rows.slice(0, 1).set_column(
         rows.column_names.index("_offset"), rows.schema.field("_offset"), pa.array([0])
     )
-    rejected = pc.min(pc.filter(rows["_offset"], pc.equal(rows["_partition"], 0))).as_py()
+    rejected = pc.min(pc.filter(rows["_offset"], pc.equal(rows["_source_partition"], 0))).as_py()
     assert rejected != 0, "offset 0 of partition 0 must be no accepted row for this test"
     partition = pa.array([0], pa.int32())
     invented = invented.set_column(
-        rows.column_names.index("_partition"), rows.schema.field("_partition"), partition
+        rows.column_names.index("_source_partition"),
+        rows.schema.field("_source_partition"),
+        partition,
     )
     world.branches.tamper("staged", pa.concat_tables([rows, invented]))
     gaps = world.prove().gaps
@@ -216,7 +221,7 @@ def test_a_changed_value_is_named(world: World) -> None:
     changed = rows.set_column(0, rows.schema.field("n"), pa.array(numbers))
     world.branches.tamper("main", changed)
     row = rows.slice(5, 1).to_pylist()[0]
-    where = f"numbers.raw[{row['_partition']}]: offset {row['_offset']} in numbers@main"
+    where = f"numbers.raw[{row['_source_partition']}]: offset {row['_offset']} in numbers@main"
     assert world.prove().gaps == (f"{where} with other content than validated",)
 
 

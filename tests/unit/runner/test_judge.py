@@ -41,7 +41,7 @@ def test_accepted_rows_keep_their_key_headers_time_and_coordinates() -> None:
             "_headers": [{"key": "trace", "value": b"\x00\xff"}, {"key": "trace", "value": None}],
             "_timestamp": datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
             "_topic": "numbers.raw",
-            "_partition": 3,
+            "_source_partition": 3,
             "_offset": 101,
             "_ingested_at": NOW,
         }

@@ -119,9 +119,7 @@ class TextColumn:
         offsets, texts = _take_apart(terminated, count)
         mask = self._nulls.mask()
         valid = None if mask is None else pa.py_buffer(np.packbits(~mask, bitorder="little"))
-        return pa.StringArray.from_buffers(
-            count, pa.py_buffer(offsets), pa.py_buffer(texts), valid
-        )
+        return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(texts), valid)
 
 
 def _take_apart(terminated: bytes, count: int) -> tuple[npt.NDArray[np.int32], bytes]:

@@ -36,11 +36,13 @@ __all__ = ["StructDecoder"]
 
 # Structs of a chunk stay in the processor's cache, where allocating them is cheapest.
 _CHUNK_RECORDS = 512
-_WINDOW_BYTES = 1 << 15  # masks of this size stay there too
 _MAX_LEARNED = 64
 _LEARNED_FROM = 4  # records looked at per chunk
 _UNKNOWN_FIELD = "Object contains unknown field"
 _KEY = re.compile(rb'"[ \t\r\n]*:')
+# A quote and a space differ in one bit.
+_PAIR_MASK = np.frombuffer(b"\x02\x00", np.uint16)[0]
+_PAIR = np.frombuffer(b'":', np.uint16)[0]
 _NUL = rb"\u0000"  # what columns tell texts apart by
 _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
@@ -95,19 +97,19 @@ class StructDecoder:
             if len(positions) == len(values)
             else [values[position] for position in positions]
         )
-        text = b"\n".join(texts)
+        text = b"".join(texts)
         fits = self._fits(texts, text)
         if fits is not None:
             positions, records = list(compress(positions, fits)), list(compress(records, fits))
             texts = list(compress(texts, fits))
-            text = b"\n".join(texts)
+            text = b"".join(texts)
         runs[-1].add(positions, records, texts, text=text, start=start)
 
     def _fits(self, texts: list[bytes], text: bytes) -> list[bool] | None:
         """Which records columns can take; None for all."""
         limit = self._size_limit_bytes
         has_nul = b"\\" in text and _NUL in text
-        if not has_nul and max(map(len, texts), default=0) <= limit:
+        if not has_nul and (len(text) <= limit or max(map(len, texts)) <= limit):
             return None
         return [len(one) <= limit and not (has_nul and _NUL in one) for one in texts]
 
@@ -181,10 +183,9 @@ class _Run:
 
     def _doubt_repeated_keys(self, texts: list[bytes], records: list[Any]) -> None:
         for row, (text, record) in enumerate(zip(texts, records, strict=True)):
-            counted = _count_keys(text)
-            if counted is None:
-                counted = len(_KEY.findall(text))
-            if counted != self.plan.count(record) or not _is_utf8(text):
+            keys = self.plan.count(record)
+            is_proven = keys in (_count_keys(text), len(_KEY.findall(text)))
+            if not is_proven or not _is_utf8(text):
                 self._notes.doubtful.add(self._count + row)
 
     def finish(self) -> Decoded:
@@ -216,19 +217,23 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _count_keys(text: bytes) -> int | None:
-    """At least the number of keys: a string that starts with a colon adds one; None if unclear.
-
-    It is unclear when whitespace stands before a colon, or an escape may hide where a key ends.
-    """
+def _count_keys(text: bytes) -> int:
+    """At least the number of keys: a string that starts with a colon adds one, so does `` :``."""
     characters = np.frombuffer(text, dtype=np.uint8)
+    if len(characters) and characters.min() >= ord(" "):
+        count = _count_pairs(text)
+    else:
+        before, is_colon = characters[:-1], characters[1:] == ord(":")
+        count = int(np.count_nonzero(is_colon & ((before <= ord(" ")) | (before == ord('"')))))
+    if b"\\" in text and b'\\\\":' not in text:
+        count -= text.count(b'\\":')
+    return count
+
+
+def _count_pairs(text: bytes) -> int:
+    """How often a colon follows a quote or a space."""
     count = 0
-    for start in range(0, len(characters) - 1, _WINDOW_BYTES):
-        window = characters[start : start + _WINDOW_BYTES + 1]
-        before, is_colon = window[:-1], window[1:] == ord(":")
-        if (is_colon & (before <= ord(" "))).any():
-            return None
-        count += int(np.count_nonzero(is_colon & (before == ord('"'))))
-    if b"\\" not in text:
-        return count
-    return None if b'\\\\":' in text else count - text.count(b'\\":')
+    for start in (0, 1):
+        pairs = np.frombuffer(text, np.uint16, (len(text) - start) // 2, start)
+        count += int(np.count_nonzero((pairs | _PAIR_MASK) == _PAIR))
+    return count
