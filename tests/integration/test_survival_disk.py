@@ -13,6 +13,8 @@ import lakegate as lg
 
 from .survival import Disk, call, finish, make_project, mounted, order, proven, refused, start
 
+pytestmark = pytest.mark.slow
+
 ROOMS = (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)  # KiB left
 NOTE = "n" * 300
 COUNT = 400

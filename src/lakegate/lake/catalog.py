@@ -64,7 +64,7 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
     """
     from pyiceberg.catalog import load_catalog
 
-    from lakegate.lake.durable import FILE_IO, make_directory
+    from lakegate.lake.durable import FILE_IO, LocalCatalog, make_directory
 
     with translated(f"cannot open the catalog of the lake at {location}"):
         if properties is not None:
@@ -82,17 +82,13 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
         lock = os.open(location, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return _durable(
-                load_catalog(
-                    NAMESPACE,
-                    **{
-                        "type": "sql",
-                        "uri": f"sqlite:///{location / 'catalog.db'}",
-                        "warehouse": f"file://{location / 'warehouse'}",
-                        "py-io-impl": FILE_IO,
-                    },
-                )
-            )
+            properties = {
+                "type": "sql",
+                "uri": f"sqlite:///{location / 'catalog.db'}",
+                "warehouse": f"file://{location / 'warehouse'}",
+                "py-io-impl": FILE_IO,
+            }
+            return _durable(LocalCatalog(NAMESPACE, **properties))
         finally:
             os.close(lock)
 

@@ -11,11 +11,12 @@ import io
 import os
 from pathlib import Path
 
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io import OutputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from sqlalchemy import Engine, event
 
-__all__ = ["FILE_IO", "DurableFileIO", "make_directory", "wait_for_disk"]
+__all__ = ["FILE_IO", "DurableFileIO", "LocalCatalog", "make_directory", "wait_for_disk"]
 
 # property `py-io-impl` of a catalog
 FILE_IO = f"{__name__}.DurableFileIO"
@@ -53,6 +54,18 @@ class _Stream(io.BufferedWriter):
         finally:
             super().close()
         _synchronise(self._directory)
+
+
+class LocalCatalog(SqlCatalog):
+    """A catalog in a SQLite file that leaves no connection open when it cannot be opened."""
+
+    def __init__(self, name: str, **properties: str) -> None:
+        try:
+            super().__init__(name, **properties)
+        except BaseException:
+            if "engine" in self.__dict__:
+                self.engine.dispose()
+            raise
 
 
 def make_directory(path: Path) -> None:

@@ -239,8 +239,8 @@ class Lake:
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a snapshot as record batches, in bounded memory.
 
-        ``since``: only rows with ``_offset >= since[_source_partition]`` (0 for a partition not named);
-        files that hold none are not read.
+        ``since``: only rows with ``_offset >= since[_source_partition]`` (0 for a partition not
+        named); files that hold none are not read.
 
         Raises:
             LakeError: no such snapshot or column; a data file is missing or damaged (named).

@@ -40,6 +40,7 @@ _MAX_LEARNED = 64
 _LEARNED_FROM = 4  # records looked at per chunk
 _UNKNOWN_FIELD = "Object contains unknown field"
 _KEY = re.compile(rb'"[ \t\r\n]*:')
+_WINDOW = 1 << 14  # pairs looked at together, so that masks stay there too
 # A quote and a space differ in one bit.
 _PAIR_MASK = np.frombuffer(b"\x02\x00", np.uint16)[0]
 _PAIR = np.frombuffer(b'":', np.uint16)[0]
@@ -235,5 +236,6 @@ def _count_pairs(text: bytes) -> int:
     count = 0
     for start in (0, 1):
         pairs = np.frombuffer(text, np.uint16, (len(text) - start) // 2, start)
-        count += int(np.count_nonzero((pairs | _PAIR_MASK) == _PAIR))
+        for window in np.split(pairs, range(_WINDOW, len(pairs), _WINDOW)):
+            count += int(np.count_nonzero((window | _PAIR_MASK) == _PAIR))
     return count
