@@ -5,7 +5,9 @@
 #
 # Each does its own set-up: a virtual environment in .venv with the pinned packages.
 
-PYTHON ?= $(shell tools/pythons | head -n 1)
+ifndef PYTHON
+PYTHON := $(shell tools/pythons | head -n 1)
+endif
 VENV   := .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2

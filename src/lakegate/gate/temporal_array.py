@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakegate.gate.text_array import offsets
+from lakegate.gate.text_array import lengths_bytes, utf8
 
 __all__ = ["read_dates", "read_times", "read_timestamps"]
 
@@ -51,18 +51,27 @@ def _by_length(texts: pa.Array, read: _Read) -> tuple[_Numbers, _Mask]:
     values, certain = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
     if texts.buffers()[2] is None or not count:
         return values, certain
-    bounds = offsets(texts)
-    data = np.frombuffer(texts.buffers()[2], dtype=np.uint8)
-    lengths = np.diff(bounds)
+    lengths = lengths_bytes(texts)
+    if texts.null_count:
+        lengths[texts.is_null().to_numpy(zero_copy_only=False)] = 0
     shortest, longest = int(lengths.min()), int(lengths.max())
-    if shortest == longest and _SHORTEST <= longest <= _LONGEST:
-        return read(data[bounds[0] : bounds[-1]].reshape(count, longest).T.copy())
+    if shortest == longest:
+        return read(_characters(texts, longest)) if _is_usual(longest) else (values, certain)
     for length in range(max(shortest, _SHORTEST), min(longest, _LONGEST) + 1):
-        chosen = np.flatnonzero(lengths == length)
-        if len(chosen):
-            characters = data[bounds[:-1][chosen] + np.arange(length)[:, None]]
-            values[chosen], certain[chosen] = read(characters)
+        chosen = lengths == length
+        if chosen.any():
+            found = _characters(texts.filter(pa.array(chosen)), length)
+            values[chosen], certain[chosen] = read(found)
     return values, certain
+
+
+def _is_usual(length: int) -> bool:
+    return _SHORTEST <= length <= _LONGEST
+
+
+def _characters(texts: pa.StringArray, length: int) -> _Bytes:
+    found = np.frombuffer(utf8(texts), dtype=np.uint8).reshape(len(texts), length)
+    return found.T.copy()
 
 
 def _are_digits(digits: _Bytes, positions: list[int]) -> _Mask:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lakegate.errors import ProjectError
@@ -59,3 +62,16 @@ def test_the_root_is_found_from_below(tmp_path: Path) -> None:
 def test_no_project_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"no lakegate\.toml .* create an empty one"):
         find_root(tmp_path)
+
+
+def test_the_reference_lists_every_key_with_its_default() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
+    listed = dict(re.findall(r"^\| `([\w.]+)` \| `?([^|`]+?)`? \|", page.read_text(), re.MULTILINE))
+    defaults = {
+        f"{section}.{key}": value
+        for section, content in msgspec.to_builtins(Config()).items()
+        for key, value in content.items()
+    }
+    assert listed == {
+        key: "none" if value is None else json.dumps(value) for key, value in defaults.items()
+    }

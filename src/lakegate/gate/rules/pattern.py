@@ -73,10 +73,12 @@ def _check(text: str, search: _Search) -> bool:
 
 def _check_array(array: pa.Array, search: _Search) -> ArrayAnswer:
     form = search.repeated
-    if form is not None and not array.null_count:
+    if form is not None:
         lengths = lengths_bytes(array)
-        in_bounds = (lengths >= form.shortest).all() and (lengths <= form.longest).all()
-        if in_bounds and not utf8(array).translate(None, form.characters):
+        outside = (lengths < form.shortest) | (lengths > form.longest)
+        if array.null_count:
+            outside &= array.is_valid().to_numpy(zero_copy_only=False)
+        if not outside.any() and not utf8(array).translate(None, form.characters):
             return True
     return pc.match_substring_regex(array, search.re2)
 
