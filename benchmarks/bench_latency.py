@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name, project(Path(name)) as opened:
         worker = subprocess.Popen(
             [sys.executable, "-m", "lakegate", "run", "orders", "--no-land", "-p", name],
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:

@@ -34,7 +34,7 @@ from lakegate.gate.predicate_arrow import NotVectorised, evaluate_columns
 from lakegate.gate.reference import Check, compile_checks
 from lakegate.gate.row_rule import row_rules
 from lakegate.gate.schema import arrow_field, arrow_schema
-from lakegate.gate.temporal_array import read_dates, read_times, read_timestamps
+from lakegate.gate.temporal_array import is_usual, read_dates, read_times, read_timestamps
 from lakegate.gate.value import Mismatch, Reader, reader
 
 __all__ = ["Certified", "Certifier"]
@@ -82,6 +82,10 @@ class Certifier:
             part = _Rows(count)
             columns.append(column.certify(array, everywhere, part))
             parts.append(part)
+        for position, unread in decoded.unread.items():
+            row = np.searchsorted(decoded.index, position)
+            for unread_column in unread:
+                parts[unread_column].good[row] = False
         table = pa.Table.from_arrays(columns, schema=self._schema)
         self._certify_records(table, rows)
         doubts = _doubts(decoded.index, rows, parts)
@@ -139,7 +143,15 @@ def _doubts(index: _Index, rows: _Rows, parts: Sequence[_Rows]) -> dict[int, lis
 class _Column:
     """A declared value over all records, wherever it is nested."""
 
-    __slots__ = ("_checks", "_field", "_items", "_members", "_reader", "_target")
+    __slots__ = (
+        "_checks",
+        "_field",
+        "_is_vectorised",
+        "_items",
+        "_members",
+        "_reader",
+        "_target",
+    )
 
     def __init__(self, field: Field) -> None:
         self._field = field
@@ -148,6 +160,7 @@ class _Column:
         self._members: list[_Column] = []
         self._items: _Column | None = None
         self._reader: Reader | None = None
+        self._is_vectorised = field.type in (DateType(), TimeType(), TimestampType())
         match field.type:
             case ObjectType(fields=fields):
                 self._members = [_Column(member) for member in fields]
@@ -217,9 +230,15 @@ class _Column:
         """Forms that arithmetic on bytes does not cover, one by one."""
         assert self._reader is not None
         positions, found = [], []
-        for position in missing.tolist():
+        vectorised = self._is_vectorised
+        for position, text in zip(
+            missing.tolist(), texts.take(pa.array(missing)).to_pylist(), strict=True
+        ):
+            if vectorised and is_usual(text):
+                rows.doubt(of_row[position : position + 1])
+                continue
             try:
-                found.append(self._reader(texts[position].as_py()))
+                found.append(self._reader(text))
                 positions.append(position)
             except Mismatch:
                 rows.doubt(of_row[position : position + 1])

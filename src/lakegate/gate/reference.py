@@ -43,7 +43,7 @@ from lakegate.gate.verdict import Failure
 __all__ = ["Check", "Judgement", "Reference", "compile_checks"]
 
 _ABSENT: Any = object()
-_REJECTING = frozenset(severity for severity in Severity if severity.rejects)
+_ERROR, _CRITICAL = Severity.ERROR, Severity.CRITICAL
 
 
 @dataclass(slots=True)
@@ -64,7 +64,11 @@ class Judgement:
     @property
     def rejects(self) -> bool:
         """Whether any failure rejects the record."""
-        return any(failure.severity in _REJECTING for failure in self.failures)
+        for failure in self.failures:
+            severity = failure.severity
+            if severity is _ERROR or severity is _CRITICAL:
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

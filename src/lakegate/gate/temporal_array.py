@@ -7,6 +7,7 @@ Texts of the common shapes are read with arithmetic on their bytes; whatever is 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from lakegate.gate.text_array import lengths_bytes, utf8
 
-__all__ = ["read_dates", "read_times", "read_timestamps"]
+__all__ = ["is_usual", "read_dates", "read_times", "read_timestamps"]
 
 _Bytes = npt.NDArray[np.uint8]
 _Numbers = npt.NDArray[np.int64]
@@ -23,6 +24,10 @@ _Mask = npt.NDArray[np.bool_]
 # A reader gets texts of one length, a row for each character position, a column for each text.
 _Read = Callable[[_Bytes], tuple[_Numbers, _Mask]]
 
+_USUAL = re.compile(
+    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?T?(?:[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 _MICROS = 1_000_000
 _DAY_US = 86_400 * _MICROS
 _SHORTEST = 8  # HH:MM:SS
@@ -46,6 +51,11 @@ def read_timestamps(texts: pa.Array) -> tuple[_Numbers, _Mask]:
     return _by_length(texts, _timestamps)
 
 
+def is_usual(text: str) -> bool:
+    """Whether the text has a shape that is read here: then it is certain, or no such value."""
+    return _USUAL.fullmatch(text) is not None
+
+
 def _by_length(texts: pa.Array, read: _Read) -> tuple[_Numbers, _Mask]:
     count = len(texts)
     values, certain = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
@@ -56,17 +66,17 @@ def _by_length(texts: pa.Array, read: _Read) -> tuple[_Numbers, _Mask]:
         lengths[texts.is_null().to_numpy(zero_copy_only=False)] = 0
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest == longest:
-        return read(_characters(texts, longest)) if _is_usual(longest) else (values, certain)
+        return (
+            read(_characters(texts, longest))
+            if _SHORTEST <= longest <= _LONGEST
+            else (values, certain)
+        )
     for length in range(max(shortest, _SHORTEST), min(longest, _LONGEST) + 1):
         chosen = lengths == length
         if chosen.any():
             found = _characters(texts.filter(pa.array(chosen)), length)
             values[chosen], certain[chosen] = read(found)
     return values, certain
-
-
-def _is_usual(length: int) -> bool:
-    return _SHORTEST <= length <= _LONGEST
 
 
 def _characters(texts: pa.StringArray, length: int) -> _Bytes:

@@ -9,7 +9,7 @@ has the suite that holds every decoder to this.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -41,11 +41,15 @@ class Decoded:
     is found out later.
 
     ``undeclared`` has the undeclared fields of the records that have any, by position in the batch.
+
+    ``unread`` has, by position in the batch, the columns of which a record's value could not be
+    read and stands as null; all else about the record is sure.
     """
 
     index: npt.NDArray[np.int64]
     columns: Sequence[pa.Array]
     undeclared: Mapping[int, Sequence[Undeclared]]
+    unread: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 class Decoder(Protocol):

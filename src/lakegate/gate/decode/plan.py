@@ -7,7 +7,7 @@ Columns count the distinct keys of the objects inside, which is how repeated key
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from itertools import chain, repeat
 from typing import Annotated, Any, Protocol
@@ -141,20 +141,20 @@ class ObjectPlan:
         self._untyped = _Untyped()
         named = [(name, _or_null(member.annotation)) for name, member in self.members]
         named += [(name, msgspec.Raw) for name in self.extra]
-        attributes = [f"f{position}" for position in range(len(named))]
-        self.annotation = msgspec.defstruct(
-            "Record",
-            [
-                (attribute, annotation, ABSENT)
-                for attribute, (_, annotation) in zip(attributes, named, strict=True)
-            ],
-            rename=dict(zip(attributes, (name for name, _ in named), strict=True)),
-            forbid_unknown_fields=True,
-            gc=False,
-        )
+        self._named = named
+        self.annotation = _define(named)
         self.nothing = self.annotation()
-        self._attributes = attributes
-        self.transpose = _compile_transpose(attributes)
+        self._attributes = _attributes(len(named))
+        self.transpose = _compile_transpose(self._attributes)
+
+    def annotation_without(self, members: Collection[int]) -> Any:
+        """Its struct, in which some of the declared members are raw text."""
+        return _define(
+            [
+                (name, msgspec.Raw if position in members else annotation)
+                for position, (name, annotation) in enumerate(self._named)
+            ]
+        )
 
     def column(self) -> ObjectColumn:
         """See :class:`Plan`."""
@@ -246,6 +246,24 @@ def _keep(values: list[Any], place: Place) -> int:
 def compile_plan(fields: tuple[Field, ...], learned: frozenset[tuple[str, str]]) -> ObjectPlan:
     """The plan of a record; ``learned`` are undeclared names with the pattern of their object."""
     return ObjectPlan(fields, ROOT, learned)
+
+
+def _attributes(count: int) -> list[str]:
+    return [f"f{position}" for position in range(count)]
+
+
+def _define(named: list[tuple[str, Any]]) -> Any:
+    attributes = _attributes(len(named))
+    return msgspec.defstruct(
+        "Record",
+        [
+            (attribute, annotation, ABSENT)
+            for attribute, (_, annotation) in zip(attributes, named, strict=True)
+        ],
+        rename=dict(zip(attributes, (name for name, _ in named), strict=True)),
+        forbid_unknown_fields=True,
+        gc=False,
+    )
 
 
 def _compile_transpose(attributes: list[str]) -> Callable[[list[Any]], tuple[list[Any], ...]]:

@@ -30,6 +30,7 @@ from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.gate.decode.base import Decoded, Undeclared
 from lakegate.gate.decode.place import Notes, Place
 from lakegate.gate.decode.plan import ObjectPlan, compile_plan, is_covered
+from lakegate.gate.decode.salvage import Salvage
 from lakegate.gate.json_text import Malformed, parse
 
 __all__ = ["StructDecoder"]
@@ -61,7 +62,7 @@ class StructDecoder:
 
     def _use(self, plan: ObjectPlan) -> None:
         # One assignment, so that a chunk in another thread sees a plan with its own decoder.
-        self._in_use = (plan, msgspec.json.Decoder(plan.annotation))
+        self._in_use = (plan, msgspec.json.Decoder(plan.annotation), Salvage(plan))
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """See :class:`lakegate.gate.decode.base.Decoder`."""
@@ -74,8 +75,10 @@ class StructDecoder:
         if len(parts) == 1:
             return parts[0]
         undeclared: dict[int, Sequence[Undeclared]] = {}
+        unread: dict[int, Sequence[int]] = {}
         for part in parts:
             undeclared |= part.undeclared
+            unread |= part.unread
         return Decoded(
             np.concatenate([part.index for part in parts]),
             [
@@ -83,12 +86,14 @@ class StructDecoder:
                 for column in zip(*(part.columns for part in parts), strict=True)
             ],
             undeclared,
+            unread,
         )
 
     def _decode_chunk(self, values: Sequence[bytes | None], start: int, runs: list[_Run]) -> None:
         while True:
-            plan, decoder = self._in_use
-            positions, records, strangers = self._decode_records(decoder, values)
+            plan, decoder, salvage = self._in_use
+            unread: dict[int, Sequence[int]] = {}
+            positions, records, strangers = self._decode_records(decoder, values, salvage, unread)
             if not strangers or not self._learn(plan, strangers):
                 break
         if not runs or runs[-1].plan is not plan:
@@ -105,6 +110,7 @@ class StructDecoder:
             texts = list(compress(texts, fits))
             text = b"".join(texts)
         runs[-1].add(positions, records, texts, text=text, start=start)
+        runs[-1].unread.update({start + position: unread[position] for position in unread})
 
     def _fits(self, texts: list[bytes], text: bytes) -> list[bool] | None:
         """Which records columns can take; None for all."""
@@ -115,7 +121,11 @@ class StructDecoder:
         return [len(one) <= limit and not (has_nul and _NUL in one) for one in texts]
 
     def _decode_records(
-        self, decoder: msgspec.json.Decoder[Any], values: Sequence[bytes | None]
+        self,
+        decoder: msgspec.json.Decoder[Any],
+        values: Sequence[bytes | None],
+        salvage: Salvage,
+        unread: dict[int, Sequence[int]],
     ) -> tuple[Sequence[int], list[Any], list[bytes]]:
         """Positions and structs of the records msgspec takes, and some with an unknown field."""
         records: list[Any] = []
@@ -129,11 +139,17 @@ class StructDecoder:
                 break
             except _FAULTS as error:
                 position = len(records) + len(refused)
-                refused.add(position)
                 value = values[position]
-                learns = self._learns and len(strangers) < _LEARNED_FROM
-                if learns and value is not None and str(error).startswith(_UNKNOWN_FIELD):
-                    strangers.append(value)
+                if value is not None and isinstance(error, msgspec.ValidationError):
+                    saved = salvage.read(value, error)
+                    if saved is not None:
+                        record, unread[position] = saved
+                        records.append(record)
+                        continue
+                    learns = self._learns and len(strangers) < _LEARNED_FROM
+                    if learns and str(error).startswith(_UNKNOWN_FIELD):
+                        strangers.append(value)
+                refused.add(position)
         if not refused:
             return range(len(values)), records, strangers
         positions = [position for position in range(len(values)) if position not in refused]
@@ -162,6 +178,7 @@ class _Run:
         self._notes = Notes()
         self._index: list[npt.NDArray[np.int64]] = []
         self._count = 0
+        self.unread: dict[int, Sequence[int]] = {}
 
     def add(
         self,
@@ -205,7 +222,11 @@ class _Run:
             good[list(doubtful)] = False
             index = index[good]
             columns = [column.filter(pa.array(good)) for column in columns]
-        return Decoded(index, columns, undeclared)
+        unread = self.unread
+        if unread:
+            sure = set(index.tolist())
+            unread = {position: found for position, found in unread.items() if position in sure}
+        return Decoded(index, columns, undeclared, unread)
 
 
 def _is_utf8(text: bytes) -> bool:
