@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from lakegate.contract.custom import settings
 from lakegate.contract.document import Node
 from lakegate.contract.duration import is_cron
-from lakegate.contract.option import check_pattern, json_text
 from lakegate.contract.problem import Report, nearest
+from lakegate.contract.quality_condition import (
+    OPERATORS,
+    Quality,
+    arguments,
+    bounds,
+    operator,
+    operators,
+    unit,
+)
 from lakegate.contract.stream import Place, QualityRule, RuleKind, Scope
 from lakegate.contract.type import (
     AnyType,
@@ -33,11 +41,6 @@ __all__ = [
     "uniqueness",
 ]
 
-OPERATORS = (
-    *("mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo"),
-    *("mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween"),
-)
-_BETWEEN = frozenset({"mustBeBetween", "mustNotBeBetween"})
 METRICS: dict[str, frozenset[str]] = {
     "nullValues": frozenset({"property"}),
     "missingValues": frozenset({"property"}),
@@ -48,36 +51,7 @@ METRICS: dict[str, frozenset[str]] = {
 _PER_RECORD = frozenset({"nullValues", "missingValues", "invalidValues"})
 # ODCS 3.0 named its library rules otherwise.
 _OLD_METRICS = {"duplicateCount": "duplicateValues", "validValues": "invalidValues"}
-_ARGUMENTS = {
-    "missingValues": ("missingValues",),
-    "invalidValues": ("validValues", "pattern"),
-    "duplicateValues": ("properties",),
-}
-_UNITS = {"rows": "rows", "row": "rows", "percent": "percent", "%": "percent"}
 _SEVERITIES = {"warn": "warning", "fatal": "critical", "blocker": "critical", "information": "info"}
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """What a ``quality`` list is about: a column, or the object when ``field`` is None."""
-
-    column: str
-    field: Field | None
-    in_array: bool = False
-    columns: tuple[str, ...] = ()
-
-    @property
-    def level(self) -> str:
-        """``property`` or ``object``."""
-        return "object" if self.field is None else "property"
-
-
-@dataclass(frozen=True, slots=True)
-class _Arguments:
-    valid: tuple[str | None, ...] | None = None
-    missing: tuple[str | None, ...] | None = None
-    pattern: str | None = None
-    properties: tuple[str, ...] = ()
 
 
 def quality_rules(
@@ -122,13 +96,9 @@ def _kind(entry: Node) -> RuleKind:
             return RuleKind.SQL
         if entry.get("engine") is not None or entry.get("implementation") is not None:
             return RuleKind.CUSTOM
-        if entry.get("description") is not None and _operators(entry) == []:
+        if entry.get("description") is not None and operators(entry) == []:
             return RuleKind.TEXT
     return RuleKind.METRIC
-
-
-def _operators(entry: Node) -> list[str]:
-    return [name for name in entry.mapping() if name in OPERATORS]
 
 
 def _rule(entry: Node, about: Quality, report: Report) -> QualityRule | None:
@@ -144,25 +114,25 @@ def _rule(entry: Node, about: Quality, report: Report) -> QualityRule | None:
         advice = "add `query:`"
         report.add("LG505", entry.at, "an SQL rule without its query", advice=advice)
         return None
-    operator = _operator(entry, metric, report)
-    bounds = _bounds(entry, operator, kind, report)
-    if operator is None or bounds is None:
+    asked = operator(entry, metric, report)
+    found = bounds(entry, asked, kind, report)
+    if asked is None or found is None:
         return None
-    arguments = _arguments(entry, metric, about, report)
-    place, reason = _place(kind, metric, about, operator, bounds)
-    columns = arguments.properties or ((about.column,) if about.column else ())
+    given = arguments(entry, metric, about, report)
+    place, reason = _place(kind, metric, about, asked, found)
+    columns = given.properties or ((about.column,) if about.column else ())
     return replace(
         _common(entry, kind, report),
         place=place,
         reason=reason,
         metric=metric,
         properties=columns,
-        operator=operator,
-        bounds=bounds,
-        unit=_unit(entry, report),
-        valid_values=arguments.valid,
-        missing_values=arguments.missing,
-        pattern=arguments.pattern,
+        operator=asked,
+        bounds=found,
+        unit=unit(entry, report),
+        valid_values=given.valid,
+        missing_values=given.missing,
+        pattern=given.pattern,
         query=query if kind is RuleKind.SQL else None,
     )
 
@@ -217,7 +187,7 @@ def _metric(entry: Node, about: Quality, report: Report) -> str | None:
     key = "metric" if entry.get("metric") is not None else "rule"
     name = entry.text(key)
     if name is None:
-        if _operators(entry):
+        if operators(entry):
             advice = f"add `metric:` ({', '.join(METRICS)}), or `type: sql` and `query:`"
             report.add("LG503", entry.at, "the rule names no metric", advice=advice)
         return None
@@ -238,121 +208,6 @@ def _metric(entry: Node, about: Quality, report: Report) -> str | None:
         report.add("LG504", entry.find((key,)).at, message, advice=advice)
         return None
     return name
-
-
-def _operator(entry: Node, metric: str | None, report: Report) -> str | None:
-    names = _operators(entry)
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        if not any(nearest(key, OPERATORS) for key in entry.mapping()):  # else LG103 names it
-            message = f"nothing says what {metric or 'the query'} must be"
-            report.add("LG501", entry.at, message, advice="add one, such as `mustBe: 0`")
-        return None
-    at = entry.at_key(names[1])
-    advice = "keep one (a range is `mustBeBetween: [low, high]`), or write two rules"
-    report.add("LG502", at, f"two operators: {' and '.join(names)}", advice=advice)
-    return None
-
-
-def _bounds(
-    entry: Node, operator: str | None, kind: RuleKind, report: Report
-) -> tuple[Decimal | bool, ...] | None:
-    if operator is None:
-        return None
-    node = entry.find((operator,))
-    wanted = "two numbers" if operator in _BETWEEN else "a number"
-    values = node.value if isinstance(node.value, list) else [node]
-    bounds = [_bound(value, operator, kind) for value in values]
-    paired = len(bounds) == 2 if operator in _BETWEEN else not isinstance(node.value, list)
-    if not paired or any(bound is None for bound in bounds):
-        report.add("LG512", node.at, f"{operator} needs {wanted}", advice="numbers are not quoted")
-        return None
-    found = tuple(bound for bound in bounds if bound is not None)
-    if operator in _BETWEEN:
-        low, high = found
-        if low > high:
-            report.add("LG302", node.at, f"no value can pass: {low} is above {high}")
-        text = f"{operator} includes {low} and {high} (ODCS' prose says it does not)"
-        report.add("LG510", node.at, text, advice="see docs/reference/deviations.md")
-    return found
-
-
-def _bound(node: Node, operator: str, kind: RuleKind) -> Decimal | bool | None:
-    if isinstance(node.value, bool):
-        boolean = kind is RuleKind.SQL and operator in ("mustBe", "mustNotBe")
-        return node.value if boolean else None
-    return Decimal(node.value) if isinstance(node.value, int | Decimal) else None
-
-
-def _unit(entry: Node, report: Report) -> str:
-    text = entry.text("unit")
-    if text is None:
-        return "rows"
-    unit = _UNITS.get(text.lower())
-    if unit is None:
-        message = f"unknown unit `{text}`"
-        report.add("LG508", entry.find(("unit",)).at, message, advice="use rows or percent")
-    return unit or "rows"
-
-
-def _arguments(entry: Node, metric: str | None, about: Quality, report: Report) -> _Arguments:
-    wanted = _ARGUMENTS.get(metric or "", ())
-    source = entry.get("arguments")
-    inside = source is not None and isinstance(source.value, dict)
-    found = {name: source.get(name) for name in wanted} if inside and source is not None else {}
-    for name in wanted:
-        beside = entry.get(name)
-        if beside is None or found.get(name) is not None:
-            continue
-        found[name] = beside
-        if source is not None or entry.get("rule") is None:
-            message = f"`{name}` stands beside `arguments`, where ODCS does not read it"
-            advice = "indent it below `arguments:`"
-            report.add("LG505", entry.at_key(name), message, advice=advice)
-    given = {name: node for name, node in found.items() if node is not None}
-    needed = metric in ("missingValues", "invalidValues") or (
-        metric == "duplicateValues" and about.field is None
-    )
-    if needed and not given:
-        advice = f"add `arguments:` with {' or '.join(f'`{name}:`' for name in wanted)}"
-        report.add("LG505", entry.at, f"`{metric}` needs arguments", advice=advice)
-    return _read_arguments(given, about, report)
-
-
-def _read_arguments(given: dict[str, Node], about: Quality, report: Report) -> _Arguments:
-    pattern = given.get("pattern")
-    text = pattern.value if pattern is not None else None
-    if pattern is not None and (not isinstance(text, str) or not check_pattern(pattern, report)):
-        text = None
-    valid, missing = given.get("validValues"), given.get("missingValues")
-    properties = given.get("properties") if about.field is None else None
-    names: list[str] = []
-    if properties is not None and isinstance(properties.value, list):
-        for child in properties.value:
-            name = str(child.value)
-            if name not in about.columns:
-                near = nearest(name, about.columns)
-                advice = f"did you mean `{near}`?" if near else ""
-                report.add("LG513", child.at, f"no property `{name}`", advice=advice)
-            names.append(name)
-    return _Arguments(
-        valid=_texts(valid, report),
-        missing=_texts(missing, report),
-        pattern=text if isinstance(text, str) else None,
-        properties=tuple(names),
-    )
-
-
-def _texts(node: Node | None, report: Report) -> tuple[str | None, ...] | None:
-    if node is None:
-        return None
-    if not isinstance(node.value, list) or any(
-        isinstance(child.value, dict | list) for child in node.value
-    ):
-        report.add("LG505", node.at, "a list of values is needed", advice="write [a, b]")
-        return None
-    return tuple(json_text(child.value) for child in node.value)
 
 
 def _place(
