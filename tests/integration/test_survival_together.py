@@ -18,11 +18,11 @@ from lakegate.topic.base import TopicPartition
 
 from .survival import finish, make_project, order, proven, start
 
+pytestmark = pytest.mark.slow
+
 FEED = """
 import sys, lakegate as lg
 from lakegate.ingest.producer import Producer
-
-pytestmark = pytest.mark.slow
 with lg.open(sys.argv[1]) as project:
     for batch in range(int(sys.argv[2])):
         with Producer(project.log, "orders.raw", producer_id=f"twin-{batch}") as producer:
