@@ -50,6 +50,8 @@ class Salvage:
             except msgspec.ValidationError as another:
                 error = another
                 continue
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return None
             if not all(_is_scalar(values[column]) for column in columns):
                 return None
             for column in columns:
