@@ -21,11 +21,12 @@ from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
 from lakegate.gate.decode.struct import StructDecoder
 from lakegate.gate.reference import Judgement, Reference, unknown_text
 from lakegate.gate.schema import arrow_schema
-from lakegate.gate.verdict import Noted, Rejected, Verdict
+from lakegate.gate.verdict import Noted, Rejected, Verdict, joined
 
 __all__ = ["Gate", "Values", "compile"]
 
 Values: TypeAlias = Sequence[bytes | None] | pa.Array | pa.ChunkedArray
+_BATCH_BYTES = 1 << 30  # a string column of Arrow holds 2 GiB; larger batches are halved
 _FEW = 64  # below this, judging one by one costs less than columns do
 
 
@@ -67,6 +68,11 @@ class Gate:
             GateError: the input has another shape than this.
         """
         records = _as_sequence(values, "values")
+        if len(records) > 1 and _size(records, self.stream.size_limit_bytes) > _BATCH_BYTES:
+            half = len(records) // 2
+            first = self(values[:half], keys=None if keys is None else keys[:half])
+            second = self(values[half:], keys=None if keys is None else keys[half:])
+            return joined([(0, first), (half, second)])
         tombstones = _tombstones(records, keys)
         judged = self._certify(records)
         certified, doubts = judged.rows, judged.doubts
@@ -134,6 +140,13 @@ class _Rest:
         self.unknown_paths |= found.unknown_paths
         if found.failures:
             self.noted.append(Noted(position, tuple(found.failures)))
+
+
+def _size(records: Sequence[bytes | None], limit: int) -> int:
+    """At most this many bytes come to the decoder; counted only when it could be too many."""
+    if len(records) * limit <= _BATCH_BYTES:
+        return 0
+    return sum(len(record) for record in records if record is not None)
 
 
 def _as_sequence(values: Values, name: str) -> Sequence[bytes | None]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pyarrow as pa
 
 from lakegate.contract.stream import ContractRef
 from lakegate.contract.type import Severity
 
-__all__ = ["Failure", "Noted", "Rejected", "Verdict"]
+__all__ = ["Failure", "Noted", "Rejected", "Verdict", "joined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,17 @@ class Verdict:
     noted: Sequence[Noted] = ()
     tombstones: Sequence[int] = ()
     unknown_paths: frozenset[str] = field(default=frozenset())
+
+
+def joined(parts: Sequence[tuple[int, Verdict]]) -> Verdict:
+    """The verdict on a batch from those on its consecutive parts, each with where it starts."""
+    index = [np.asarray(part.accepted_index, dtype=np.int64) + start for start, part in parts]
+    return Verdict(
+        contract=parts[0][1].contract,
+        accepted=pa.concat_tables([part.accepted for _, part in parts]),
+        accepted_index=pa.array(np.concatenate(index)),
+        rejected=[replace(r, index=r.index + start) for start, p in parts for r in p.rejected],
+        noted=[replace(n, index=n.index + start) for start, p in parts for n in p.noted],
+        tombstones=[index + start for start, part in parts for index in part.tombstones],
+        unknown_paths=frozenset().union(*(part.unknown_paths for _, part in parts)),
+    )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakegate.contract.stream import Enforcement, Stream
-from lakegate.gate.verdict import Failure, Rejected, Verdict
+from lakegate.gate.verdict import Failure, Rejected, Verdict, joined
 from lakegate.topic.base import Batch, LedgerEntry, TopicPartition
 from lakegate.topic.checksum import offset_checksum
 from lakegate.topic.schema import DEADLETTER, SOURCE_COLUMNS, validated_schema
@@ -100,31 +100,18 @@ def join(batches: Sequence[Batch]) -> Piece:
 def judge(gate: JudgeGate, piece: Piece, *, now: datetime) -> Judged:
     """Judge every record of a piece; never raises for what a record holds or does to the gate."""
     verdicts, errors = _verdicts(gate, piece.rows.column("value"), piece.rows.column("key"))
-    accepted: list[npt.NDArray[np.int64]] = []
-    tables: list[pa.Table] = []
-    rejected: list[tuple[int, Rejected]] = []
-    tombstones: list[int] = []
-    noted = 0
-    unknown: frozenset[str] = frozenset()
-    for start, verdict in verdicts:
-        accepted.append(np.asarray(verdict.accepted_index, dtype=np.int64) + start)
-        tables.append(verdict.accepted)
-        rejected += [(start + record.index, record) for record in verdict.rejected]
-        tombstones += [start + index for index in verdict.tombstones]
-        noted += len(verdict.noted)
-        unknown |= verdict.unknown_paths
-    accepted_at = np.concatenate(accepted)
-    table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
-    rejected_at = np.array([index for index, _ in rejected], dtype=np.int64)
-    tombstones_at = np.array(tombstones, dtype=np.int64)
-    records = [record for _, record in rejected]
+    verdict = joined(verdicts) if len(verdicts) > 1 else verdicts[0][1]
+    accepted_at = np.asarray(verdict.accepted_index, dtype=np.int64)
+    rejected_at = np.array([record.index for record in verdict.rejected], dtype=np.int64)
+    tombstones_at = np.array(verdict.tombstones, dtype=np.int64)
+    records, rows, noted = verdict.rejected, verdict.accepted, len(verdict.noted)
     return Judged(
-        validated=tuple(_validated(gate.schema, piece, table, accepted_at, tombstones_at)),
+        validated=tuple(_validated(gate.schema, piece, rows, accepted_at, tombstones_at)),
         deadletter=_deadletter(gate.stream, piece, records, rejected_at, now),
         entry=_entry(gate.stream, piece, accepted_at, rejected_at, tombstones_at, noted),
         critical=next((f for r in records if r.critical for f in _worst_first(r)), None),
         gate_errors=tuple(errors),
-        unknown_paths=unknown,
+        unknown_paths=verdict.unknown_paths,
     )
 
 

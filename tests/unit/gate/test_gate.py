@@ -8,6 +8,8 @@ import pyarrow as pa
 import pytest
 from tests.unit.gate.corpus import EVERYTHING
 
+from lakegate.contract.stream import ContractRef, Stream
+from lakegate.contract.type import Field, IntegerType
 from lakegate.errors import GateError
 from lakegate.gate import arrow_schema, compile  # noqa: A004 - as users write it
 from lakegate.testing.sample import sample, to_json
@@ -71,3 +73,24 @@ def test_sample_records_are_valid_and_the_same_for_the_same_seed() -> None:
     rows = verdict.accepted.to_pylist()
     assert _GATE([to_json(row, EVERYTHING) for row in rows]).accepted.to_pylist() == rows
     assert all(json.loads(record) is not None for record in records)
+
+
+def test_a_batch_too_large_for_one_column_is_judged_in_halves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Stream(
+        contract=ContractRef("n", "1.0.0", "0" * 64),
+        name="n",
+        object_name="n",
+        fields=(Field("n", IntegerType(), "$.n", required=True),),
+    )
+    records = [b'{"n": %d}' % n if n % 7 else b'{"n": "x", "m": 1}' for n in range(500)]
+    records[11] = None  # type: ignore[call-overload]
+    keys = [b"k"] * 500
+    whole = compile(stream)(records, keys=keys)
+    monkeypatch.setattr("lakegate.gate.gate._BATCH_BYTES", 1_000)
+    halves = compile(stream)(pa.array(records, pa.binary()), keys=pa.array(keys, pa.binary()))
+    assert halves.accepted.combine_chunks().equals(whole.accepted.combine_chunks())
+    assert halves.accepted_index.equals(whole.accepted_index)
+    assert list(halves.rejected) == list(whole.rejected)
+    assert list(halves.tombstones) == list(whole.tombstones) == [11]

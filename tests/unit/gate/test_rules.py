@@ -55,10 +55,10 @@ def test_the_bad_record_fails_with_its_code_and_the_good_one_passes(
 
 @_by_code
 def test_the_vectorised_check_certifies_the_good_record(example: Example) -> None:
-    if example.code in {"requiredKeys", "maxProperties"}:
-        pytest.skip("columns cannot tell a null key from an absent one: the reference decides")
     gate = compile(stream_of(example))
-    assert len(gate._certify([example.good] * 80).rows.index) == 80
+    # Columns cannot tell a null key from an absent one: of these two the reference decides.
+    sure = 0 if example.code in {"requiredKeys", "maxProperties"} else 80
+    assert len(gate._certify([example.good] * 80).rows.index) == sure
 
 
 def test_every_code_has_an_example() -> None:
