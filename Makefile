@@ -24,7 +24,7 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	@echo "==> tests on $$($(BIN)/python --version)"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --durations 12
 
 check: lint types boundaries test-pythons test
 
