@@ -27,7 +27,8 @@ def main(role: str, folder: str) -> None:
 def produce(project: lg.Project) -> None:
     """Number records per key; note what was acknowledged only once it is."""
     notes = project.root / "acknowledged"
-    done = int(notes.read_text().split()[-1]) if notes.exists() else 0
+    noted = notes.read_text().split() if notes.exists() else []
+    done = int(noted[-1]) if noted else 0
     with notes.open("a") as file:
         while True:
             # A producer of one batch each: whoever comes after a kill repeats it under the same id,
