@@ -102,16 +102,21 @@ class Gate:
             return _nothing()
         return self._certifier.certify(self._decoder.decode(records))
 
+    def _table(self, rows: list[dict[str, Any]]) -> pa.Table:
+        """Rows of the reference path as a table; one conversion for all columns."""
+        columns = pa.array(rows, pa.struct(self.schema)).flatten()
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
     def _accepted(self, certified: Decoded, rest: _Rest) -> pa.Table:
         columns = list(certified.columns)
         if not len(certified.index):
-            return pa.Table.from_pylist(rest.rows, self.schema)
+            return self._table(rest.rows)
         if self._keeps_unknown:
             columns.append(_unknown_column(certified))
         table = pa.Table.from_arrays(columns, schema=self.schema)
         if not rest.rows:
             return table
-        table = pa.concat_tables([table, pa.Table.from_pylist(rest.rows, self.schema)])
+        table = pa.concat_tables([table, self._table(rest.rows)])
         order = np.argsort(np.concatenate([certified.index, rest.index]), kind="stable")
         return table.take(pa.array(order)).combine_chunks()
 
