@@ -14,7 +14,7 @@ from pathlib import Path
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io import OutputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, NullPool, create_engine, event
 
 __all__ = ["FILE_IO", "DurableFileIO", "LocalCatalog", "make_directory", "wait_for_disk"]
 
@@ -57,7 +57,7 @@ class _Stream(io.BufferedWriter):
 
 
 class LocalCatalog(SqlCatalog):
-    """A catalog in a SQLite file that leaves no connection open when it cannot be opened."""
+    """A catalog in a SQLite file that holds it open only while it reads or commits."""
 
     def __init__(self, name: str, **properties: str) -> None:
         try:
@@ -66,6 +66,9 @@ class LocalCatalog(SqlCatalog):
             if "engine" in self.__dict__:
                 self.engine.dispose()
             raise
+        pooled = self.engine
+        self.engine = create_engine(pooled.url, poolclass=NullPool)
+        pooled.dispose()
 
 
 def make_directory(path: Path) -> None:
