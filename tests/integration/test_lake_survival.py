@@ -172,7 +172,7 @@ def test_two_landers_at_once_land_every_row_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_lander_that_was_stopped_while_another_landed_is_refused(tmp_path: Path) -> None:
     seed(tmp_path)
     stopped = start(tmp_path)

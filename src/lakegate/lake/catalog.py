@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.errors import LakeError
-from lakegate.lake.failure import translated
+from lakegate.lake.failure import LakeUnavailable, translated
 from lakegate.lake.snapshot import STAGED
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ NAMESPACE = "lakegate"
 LAYOUT = "lakegate.layout"
 LAYOUT_VERSION = 1
 _LOOKS = 10
+_LOCK_S = 20
 
 # PyIceberg rebases a refused commit and tries again, which would land a stale writer's batch
 # twice: hence no retries of its own.
@@ -81,7 +82,7 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
         # the directory itself, which can be had on a read-only disk too.
         lock = os.open(location, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock, location)
             properties = {
                 "type": "sql",
                 "uri": f"sqlite:///{location / 'catalog.db'}",
@@ -91,6 +92,23 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
             return _durable(LocalCatalog(NAMESPACE, **properties))
         finally:
             os.close(lock)
+
+
+def _wait_for(lock: int, location: Path) -> None:
+    """Take the lock; whoever holds it has it for milliseconds, unless it was stopped meanwhile."""
+    deadline = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise LakeUnavailable(
+                    f"another process has been opening the catalog in {location} for {_LOCK_S} s: "
+                    "is it stopped? let it go on or end it, then try again"
+                ) from None
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _durable(catalog: Catalog) -> Catalog:

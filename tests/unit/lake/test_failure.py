@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 from pathlib import Path
@@ -164,3 +165,21 @@ def test_a_table_of_a_newer_lakegate_is_left_alone(full: Lake) -> None:
         transaction.set_properties({LAYOUT: "2"})
     with pytest.raises(LakeError, match="upgrade Lakegate"):
         full.land(ORDERS, validated(ORDERS, 48, 49), offsets={TP: (48, 49)})
+
+
+def test_a_catalog_that_somebody_holds_open_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was stopped while it opened the catalog does not keep others waiting for ever."""
+    monkeypatch.setattr("lakegate.lake.catalog._LOCK_S", 0.05)
+    (tmp_path / "lake").mkdir()
+    holder = os.open(tmp_path / "lake", os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    lake = Lake(tmp_path / "lake")
+    try:
+        with pytest.raises(LakeUnavailable, match="is it stopped"):
+            lake.tables()
+    finally:
+        os.close(holder)
+    assert lake.tables() == []
+    lake.close()
