@@ -162,7 +162,7 @@ def _check_offsets(
             raise CommitConflict(
                 f"cannot land {source} [{first}, {after}) in {'.'.join(table.name())}: branch "
                 f"{STAGED} has landed up to {there}, so these offsets {said}; another lander is at "
-                "work, or this one is stale: read the landed offsets again"
+                "work, or this one is stale: read the landed offsets and try again"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lakegate.contract.stream import Stream
-from lakegate.errors import LakegateError
+from lakegate.errors import CommitConflict, LakegateError
 from lakegate.gate import compile as compile_gate
 from lakegate.pipeline.contracts import ContractWatch, StreamFile
 from lakegate.runner.base import Progress
@@ -27,6 +28,8 @@ __all__ = ["land_waiting", "run_forever", "run_until_idle", "watch"]
 _log = logging.getLogger("lakegate.pipeline")
 
 Tell = Callable[[str, Progress], None]
+
+_LOST_RACES = 5  # after which a landing says that another one is always quicker
 
 
 def watch(project: Project, found: StreamFile) -> ContractWatch:
@@ -67,11 +70,24 @@ def land_waiting(project: Project, found: StreamFile) -> int:
 
 
 def _land_all(lander: Lander) -> int:
-    """Commit by commit until nothing waits; return the number of rows."""
-    total = lander.run_once()  # first of all, since it finishes a table cut short in the making
+    """Commit by commit until nothing waits; return the number of rows.
+
+    A commit lost to another lander is begun again from what has landed by then.
+    """
+    total = _land_once(lander)  # first of all, since it finishes a table cut short in the making
     while lander.waiting():
-        total += lander.run_once()
+        total += _land_once(lander)
     return total
+
+
+def _land_once(lander: Lander) -> int:
+    for attempt in range(_LOST_RACES):
+        try:
+            return lander.run_once()
+        except CommitConflict as error:
+            _log.debug("%s; trying again", error)
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311, no secret
+    return lander.run_once()
 
 
 def run_forever(
