@@ -14,6 +14,9 @@ from uuid import uuid4
 
 from lakegate.audit.base import Clock, LedgerFacts, Limits, SnapshotReader, Unjudgeable
 from lakegate.audit.comparison import Comparison
+from lakegate.audit.late import WindowStore
+from lakegate.audit.late_rules import WindowedRules
+from lakegate.audit.level import sla_name
 from lakegate.audit.metric import Measured, measure
 from lakegate.audit.reference import dangling
 from lakegate.audit.result import AuditReport, ResultKind, RuleResult, Status
@@ -31,7 +34,7 @@ from lakegate.contract.stream import (
 )
 from lakegate.errors import AuditError, CommitConflict
 
-__all__ = ["audit"]
+__all__ = ["Judge", "audit", "prepare"]
 
 _DIGITS = Decimal("1e-12")
 _PIN = "audited"
@@ -47,12 +50,14 @@ def audit(
     clock: Clock,
     targets: Mapping[str, Stream] = _NO_TARGETS,
     limits: Limits | None = None,
+    windows: WindowStore | None = None,
 ) -> AuditReport:
     """Judge the head of ``staged`` by every rule, reference and service level of the contract.
 
     ``targets`` are the streams, by name, whose *published* rows references and SQL may look at.
     The head is read once, at the start: what lands meanwhile is not looked at. It is pinned until
-    the stream's next audit, so that it can be published whatever maintenance does. A rule that
+    the stream's next audit, so that it can be published whatever maintenance does. ``windows``
+    remembers the windows of earlier audits (:mod:`lakegate.audit.late`). A rule that
     cannot be judged becomes a result with status ``error``; it never stops the others.
 
     Raises:
@@ -72,10 +77,11 @@ def audit(
     main_id = main.snapshot_id if main is not None else None
     _pin(reader, stream, staged.snapshot_id)
     with open_session(limits if limits is not None else Limits()) as session:
-        judge = _prepare(session, stream, reader, staged.snapshot_id, main_id, targets)
+        judge = prepare(session, stream, reader, staged.snapshot_id, main_id, targets)
         (rows,) = session.row(f"SELECT count(*) FROM {identifier(judge.table)}")
         judged_at = _now(judge, clock)
-        results = [judge.rule(rule) for rule in stream.rules]
+        per_window = WindowedRules(stream, windows, judged_at)
+        results = [_rule(judge, per_window, rule) for rule in stream.rules]
         results += [judge.reference(reference) for reference in stream.references]
         counts = ledger.counts(stream, snapshot_id=staged.snapshot_id)
         if judged_at is None:
@@ -100,11 +106,12 @@ def audit(
         judged_at=judged_at,
         rows=rows,
         results=tuple(results),
+        windows=tuple(per_window.changed),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class Judge:
     """The views of one audit and what may be read on them.
 
     ``published`` maps a target's name to its stream and view, None when it has no published rows.
@@ -128,9 +135,20 @@ class _Judge:
             return blank
         return _timed(lambda: self._quality(rule, blank), blank)
 
-    def _quality(self, rule: QualityRule, blank: RuleResult) -> RuleResult:
+    def rule_on(self, rule: QualityRule, view: str) -> RuleResult:
+        """One quality rule without its window, judged on the rows of that view."""
+        blank = RuleResult(
+            rule.name, ResultKind(rule.kind.value), rule.severity, Status.NOT_MEASURED, ""
+        )
+        return self._quality(rule, blank, view=view)
+
+    def _quality(
+        self, rule: QualityRule, blank: RuleResult, *, view: str | None = None
+    ) -> RuleResult:
         comparison = Comparison(rule.operator or "", rule.bounds)
-        view = self.increment if blank.scope is Scope.INCREMENT else self.table
+        views = self.views if view is None else self.views | {view}
+        if view is None:
+            view = self.increment if blank.scope is Scope.INCREMENT else self.table
         unit = rule.unit if rule.kind is RuleKind.METRIC else ""
         blank = replace(blank, expected=comparison.text(unit), unit=unit, message=None)
         try:
@@ -138,7 +156,7 @@ class _Judge:
             if rule.kind is RuleKind.METRIC:
                 found = measure(self.session, self.stream, rule, view=view)
             else:
-                found = answer(self.session, self.stream, rule, view=view, views=self.views)
+                found = answer(self.session, self.stream, rule, view=view, views=views)
             passed = comparison.holds(found.value)
         except Unjudgeable as error:
             return replace(blank, status=Status.ERROR, message=str(error))
@@ -161,16 +179,7 @@ class _Judge:
         return _timed(lambda: self._reference(reference, blank), blank)
 
     def _reference(self, reference: Reference, blank: RuleResult) -> RuleResult:
-        target = (self.stream, self.table)
-        if reference.to_stream != self.stream.name:
-            if reference.to_stream not in self.published:
-                raise Unjudgeable(f"the project has no stream {reference.to_stream!r}")
-            found = self.published[reference.to_stream]
-            if found is None:
-                raise Unjudgeable(
-                    f"{reference.to_stream} has no published rows; audit and publish it first"
-                )
-            target = found
+        target = self.target(reference)
         left = dangling(
             self.session, self.stream, reference,
             view=self.table, target=target[0], target_view=target[1],
@@ -184,6 +193,23 @@ class _Judge:
             samples=left.samples,
             frequent=left.frequent,
         )
+
+    def target(self, reference: Reference) -> tuple[Stream, str]:
+        """The stream a reference points to, and the view of its rows.
+
+        Raises:
+            Unjudgeable: it is not of this project, or has no published rows.
+        """
+        if reference.to_stream == self.stream.name:
+            return self.stream, self.table
+        if reference.to_stream not in self.published:
+            raise Unjudgeable(f"the project has no stream {reference.to_stream!r}")
+        found = self.published[reference.to_stream]
+        if found is None:
+            raise Unjudgeable(
+                f"{reference.to_stream} has no published rows; audit and publish it first"
+            )
+        return found
 
     def sla(self, service: Service, rule: SlaRule) -> RuleResult:
         """One service level. Only ``errorRate`` holds ``main`` back: late data is not bad data."""
@@ -219,14 +245,14 @@ def _pin(reader: SnapshotReader, stream: Stream, snapshot_id: int) -> None:
             return
 
 
-def _prepare(
+def prepare(
     session: Session,
     stream: Stream,
     reader: SnapshotReader,
     snapshot_id: int,
     main_id: int | None,
     targets: Mapping[str, Stream],
-) -> _Judge:
+) -> Judge:
     """Make every view, then lock the connection."""
     table, increment = stream.object_name, f"{stream.object_name}__increment"
     reader.relation(session.connection, stream, snapshot_id=snapshot_id, name=table)
@@ -245,7 +271,7 @@ def _prepare(
         published[name] = (target, view)
         views.add(view)
     session.lock()
-    return _Judge(session, stream, table, increment, published, frozenset(views))
+    return Judge(session, stream, table, increment, published, frozenset(views))
 
 
 def _wanted(stream: Stream, targets: Mapping[str, Stream]) -> Iterable[tuple[str, Stream]]:
@@ -257,7 +283,7 @@ def _wanted(stream: Stream, targets: Mapping[str, Stream]) -> Iterable[tuple[str
             yield name, target
 
 
-def _now(judge: _Judge, clock: Clock) -> datetime | None:
+def _now(judge: Judge, clock: Clock) -> datetime | None:
     """The clock's time; for an event clock without one, the newest event in the snapshot."""
     now, column = clock.now(), judge.stream.event_time
     if now is not None or column is None:
@@ -272,6 +298,12 @@ def _now(judge: _Judge, clock: Clock) -> datetime | None:
     )
 
 
+def _rule(judge: Judge, per_window: WindowedRules, rule: QualityRule) -> RuleResult:
+    if not per_window.judges(rule):
+        return judge.rule(rule)
+    return _timed(lambda: per_window.rule(judge, rule), per_window.blank(rule))
+
+
 def _timed(judge: Callable[[], RuleResult], blank: RuleResult) -> RuleResult:
     begin = time.perf_counter()
     try:
@@ -282,9 +314,8 @@ def _timed(judge: Callable[[], RuleResult], blank: RuleResult) -> RuleResult:
 
 
 def _unmeasured(rule: SlaRule, reason: str) -> RuleResult:
-    name = f"sla.{rule.name}" if rule.element is None else f"sla.{rule.name}.{rule.element}"
     return RuleResult(
-        name, ResultKind.SLA, rule.severity, Status.NOT_MEASURED, "",
+        sla_name(rule), ResultKind.SLA, rule.severity, Status.NOT_MEASURED, "",
         message=reason, place=rule.place, holds=rule.name.casefold() == "errorrate",
     )  # fmt: skip
 

@@ -32,7 +32,7 @@ from lakegate.contract.type import (
 )
 from lakegate.errors import ContractError
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "condition_of", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def measure(session: Session, stream: Stream, rule: QualityRule, *, view: str) -
     if rule.metric == "duplicateValues":
         offending, total, found = _duplicates(session, source)
     else:
-        condition = _condition(rule, source)
+        condition = condition_of(rule, source)
         total, offending = session.row(
             f"SELECT count(*), count(*) FILTER (WHERE {condition}) FROM ({source.sql})"
         )
@@ -100,8 +100,12 @@ def _duplicates(session: Session, source: Source) -> tuple[int, int, tuple[Sampl
     return offending, total, samples(session, later, "occurrence > 1")
 
 
-def _condition(rule: QualityRule, source: Source) -> str:
-    """The condition on ``v0`` that is true (never null) for an offending value."""
+def condition_of(rule: QualityRule, source: Source) -> str:
+    """The condition on ``v0`` that is true (never null) for an offending value.
+
+    Raises:
+        Unjudgeable: the metric is not one of single values, or the rule does not fit the property.
+    """
     kind = source.types[0]
     if len(source.properties) > 1:
         raise Unjudgeable(

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from lakegate.audit.accept import Acceptance, AcceptanceStore
 from lakegate.audit.base import Published, Publisher, ResultStore
 from lakegate.audit.result import AuditReport
 from lakegate.contract.stream import Stream
 from lakegate.errors import PublishRefused
+from lakegate.fault import reach
 
 __all__ = ["publish"]
 
 
 def publish(
-    stream: Stream, report: AuditReport, *, publisher: Publisher, store: ResultStore, by: str
+    stream: Stream,
+    report: AuditReport,
+    *,
+    publisher: Publisher,
+    store: ResultStore,
+    by: str,
+    accepted: Sequence[Acceptance] = (),
+    acceptances: AcceptanceStore | None = None,
 ) -> Published:
     """Move ``main`` to the snapshot of ``report`` and record who did it.
+
+    Rules ``accepted`` for this audit (:func:`lakegate.audit.accept.accept`) do not hold it back;
+    that is kept before ``main`` moves, so that nothing is ever published in spite of a rule without
+    a record of who took it upon themselves.
 
     Safe to repeat: when ``main`` stands there already it is recorded and nothing moves. Recording
     comes after the move, so a crash between the two is healed by publishing again.
@@ -26,7 +40,10 @@ def publish(
         CommitConflict: others kept committing to the table; ``main`` stays, try again.
         LakeError: the lake refused or failed; ``main`` stays.
     """
-    _check_report(stream, report, store)
+    _check_report(stream, report, store, frozenset(one.rule for one in accepted))
+    if accepted and acceptances is not None:
+        acceptances.record_acceptances(accepted)
+    reach("publish.accepted")
     main = publisher.head(stream, "main")
     standing = main.snapshot_id if main is not None else None
     moved = standing != report.snapshot_id
@@ -49,7 +66,9 @@ def publish(
     return published
 
 
-def _check_report(stream: Stream, report: AuditReport, store: ResultStore) -> None:
+def _check_report(
+    stream: Stream, report: AuditReport, store: ResultStore, accepted: frozenset[str]
+) -> None:
     where = f"stream {stream.name}, snapshot {report.snapshot_id}"
     if report.stream != stream.name:
         raise PublishRefused(
@@ -68,12 +87,14 @@ def _check_report(stream: Stream, report: AuditReport, store: ResultStore) -> No
         raise PublishRefused(
             f"{where}: audit {report.audit_id} is not the newest audit of it ({kept}); audit again"
         )
-    holding = [result for result in newest.results if result.holds_back]
+    holding = [r for r in newest.results if r.holds_back and r.name not in accepted]
     if len(holding) > 0:
         reasons = "\n".join(f"  {result.sentence()}" for result in holding)
         raise PublishRefused(
             f"{where}: {len(holding)} rule(s) hold it back, main stays:\n{reasons}\n"
-            "put the data or the contract right and audit again"
+            "put the data or the contract right and audit again; take the rows off with `lakegate "
+            f"quarantine {stream.name} --rule …`; or `lakegate publish {stream.name} --accept RULE "
+            "--reason …`"
         )
 
 

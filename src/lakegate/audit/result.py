@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from lakegate.contract.stream import ContractRef, Place, Scope
 from lakegate.contract.type import Severity
+
+if TYPE_CHECKING:
+    from lakegate.audit.late import WindowResult
 
 __all__ = [
     "AuditReport",
@@ -113,6 +117,8 @@ class RuleResult:
         if self.status is Status.FAILED:
             text += f" ({self.severity})"
         text += f"; expected {self.expected}, observed {self.observed_text()}"
+        if self.unit == "windows" and self.message is not None:
+            text += f": {self.message}"
         if self.offending is not None and self.total is not None and self.offending > 0:
             text += f"; {self.offending:,} of {self.total:,} rows"
         if self.place is Place.GATE and self.failed:
@@ -158,6 +164,7 @@ class AuditReport:
     judged_at: datetime | None
     rows: int
     results: tuple[RuleResult, ...]
+    windows: tuple[WindowResult, ...] = ()  # new or changed; kept by themselves, not read back
 
     @property
     def passed(self) -> bool:

@@ -15,19 +15,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
 
-from lakegate.audit.base import Counts, Unjudgeable
+from lakegate.audit import level as meaning
+from lakegate.audit.base import Counts
+from lakegate.audit.level import INGESTED, NO_EVENT_TIME, Level
 from lakegate.audit.result import duration_text
 from lakegate.audit.session import Session, identifier
 from lakegate.contract.stream import SlaRule, Stream
-from lakegate.contract.type import DateType, TimestampType
+from lakegate.contract.type import TimestampType
 
 __all__ = ["Level", "Service", "level"]
 
 _MICROSECOND = timedelta(microseconds=1)
-_INGESTED = "_ingested_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +46,6 @@ class Service:
     event_clock: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A level observed, or ``observed`` None and in ``how`` the reason why not."""
-
-    expected: str
-    observed: Fraction | None
-    unit: str
-    passed: bool
-    how: str
-    offending: int | None = None
-    total: int | None = None
-
-
 def level(service: Service, rule: SlaRule) -> Level:
     """Measure one service level.
 
@@ -75,16 +61,15 @@ def level(service: Service, rule: SlaRule) -> Level:
     }
     measure = measures.get(rule.name.casefold())
     if measure is None:
-        return _unmeasured("", f"{rule.name} cannot be told from a table and its ledger")
+        return meaning.unmeasured("", f"{rule.name} cannot be told from a table and its ledger")
     return measure(service, rule)
 
 
 def _latency(service: Service, rule: SlaRule) -> Level:
-    limit = _duration(rule)
-    expected = f"at most {duration_text(limit)}"
+    limit = meaning.limit_of(rule)
     since = _column(service, rule)
     if since is None:
-        return _unmeasured(expected, "the stream names no event time; set `element` to a timestamp")
+        return meaning.unmeasured(f"at most {duration_text(limit)}", NO_EVENT_TIME)
     if service.event_clock:
         until = (
             f"max({since}) OVER (PARTITION BY _topic, _source_partition ORDER BY _offset "
@@ -100,18 +85,14 @@ def _latency(service: Service, rule: SlaRule) -> Level:
         f"FROM (SELECT epoch_us({until}) - epoch_us({since}) AS waited "
         f"FROM {identifier(service.increment)})"
     )
-    if longest is None:
-        return _unmeasured(expected, "no row waits to be published")
-    passed = longest <= limit // _MICROSECOND
-    return Level(expected, _seconds(longest), "s", passed, how, offending, total)
+    return meaning.latency(rule, longest, how, offending=offending, total=total)
 
 
 def _frequency(service: Service, rule: SlaRule) -> Level:
-    limit = _duration(rule)
-    expected = f"a new row at least every {duration_text(limit)}"
-    column = _column(service, rule, otherwise=None if service.event_clock else _INGESTED)
+    column = _column(service, rule, otherwise=None if service.event_clock else INGESTED)
     if column is None:
-        return _unmeasured(expected, "the stream names no event time; set `element` to a timestamp")
+        limit = duration_text(meaning.limit_of(rule))
+        return meaning.unmeasured(f"a new row at least every {limit}", NO_EVENT_TIME)
     (longest,) = service.session.row(
         f"""
         WITH waiting AS (SELECT {column} AS t FROM {identifier(service.increment)}),
@@ -129,121 +110,68 @@ def _frequency(service: Service, rule: SlaRule) -> Level:
                               FROM arrivals)
         """
     )
-    if longest is None:
-        return _unmeasured(expected, "fewer than two moments to measure between")
     how = f"longest gap between successive {column} of rows to be published, the last up to now"
-    passed = longest <= limit // _MICROSECOND
-    return Level(expected, _seconds(longest), "s", passed, how)
+    return meaning.frequency(rule, longest, how)
 
 
 def _retention(service: Service, rule: SlaRule) -> Level:
-    limit = _duration(rule)
+    limit = meaning.limit_of(rule)
     expected = f"rows of the last {duration_text(limit)} are kept"
     column = _column(service, rule)
     if column is None:
-        return _unmeasured(expected, "the stream names no event time; set `element` to a timestamp")
+        return meaning.unmeasured(expected, NO_EVENT_TIME)
     wanted = _moment(service.now - limit)
     reach, rows, older = service.session.row(
         f"SELECT epoch_us({_moment(service.now)}) - epoch_us(min({column})), count(*), "
         f"count(*) FILTER (WHERE {column} < {wanted}) FROM {identifier(service.table)}"
     )
     if reach is None:
-        return _unmeasured(expected, "no row has a time")
+        return meaning.unmeasured(expected, "no row has a time")
     landed = service.counts.landed if service.counts is not None else None
     how = f"from the oldest {column} to now; {older:,} rows are older than {duration_text(limit)}"
     if reach >= limit // _MICROSECOND:
-        return Level(expected, _seconds(reach), "s", True, how)
+        return Level(expected, meaning.seconds(reach), "s", True, how)
     if landed is None:
-        return _unmeasured(
+        return meaning.unmeasured(
             expected,
             f"the table reaches back {duration_text(timedelta(microseconds=reach))} only, and no "
             "ledger says whether rows were removed or the stream is young",
         )
     how += f"; {rows:,} of {landed:,} rows that ever landed are there"
-    return Level(expected, _seconds(reach), "s", rows >= landed, how, max(0, landed - rows), landed)
+    missing = max(0, landed - rows)
+    return Level(expected, meaning.seconds(reach), "s", rows >= landed, how, missing, landed)
 
 
 def _error_rate(service: Service, rule: SlaRule) -> Level:
-    limit = _number(rule)
-    unit = (rule.unit or "").strip().casefold()
-    percent = unit in ("%", "percent")
-    if not percent and limit > 1:
-        raise Unjudgeable(f"errorRate {limit} is no ratio; say `unit: percent`, or give 0 to 1")
-    expected = f"at most {limit:f}{' percent' if percent else ''} rejected"
-    if service.counts is None:
-        return _unmeasured(expected, "no ledger for this stream")
-    judged = service.counts.accepted + service.counts.rejected
-    if judged == 0:
-        return _unmeasured(expected, "no record was judged yet")
-    observed = Fraction(service.counts.rejected * (100 if percent else 1), judged)
+    counts = service.counts
     how = "rejected of accepted and rejected records, from the ledger, since the beginning"
-    return Level(
-        expected,
-        observed,
-        "percent" if percent else "",
-        observed <= Fraction(limit),
-        how,
-        service.counts.rejected,
-        judged,
-    )
+    both = None if counts is None else (counts.accepted, counts.rejected)
+    return meaning.error_rate(rule, both, how)
 
 
 def _throughput(service: Service, rule: SlaRule) -> Level:
-    limit, per = _number(rule), _duration(rule)
-    unit = f"{rule.unit or 'rows'} per {duration_text(per).removeprefix('1 ')}"
-    expected = f"at least {limit:f} {unit}"
-    column = _column(service, rule, otherwise=None if service.event_clock else _INGESTED)
+    column = _column(service, rule, otherwise=None if service.event_clock else INGESTED)
     if column is None:
-        return _unmeasured(expected, "the stream names no event time; set `element` to a timestamp")
+        return meaning.unmeasured(meaning.throughput(rule, 0, None, "").expected, NO_EVENT_TIME)
     rows, span = service.session.row(
         f"SELECT count(*), epoch_us(max({column})) - epoch_us(min({column})) "
         f"FROM {identifier(service.increment)}"
     )
-    if not span:
-        return _unmeasured(expected, "the rows to be published span no time")
-    observed = Fraction(rows * (per // _MICROSECOND), span)
     how = f"rows to be published over the time from their first to their last {column}"
-    return Level(expected, observed, unit, observed >= Fraction(limit), how)
+    return meaning.throughput(rule, rows, span, how)
 
 
 def _column(service: Service, rule: SlaRule, *, otherwise: str | None = None) -> str | None:
-    """The time of a row as SQL: ``element``, else ``otherwise``, else the event time.
-
-    A date is the midnight, UTC, it begins with.
-    """
-    name = rule.element or otherwise or service.stream.event_time
+    """The time of a row as SQL; a date is the midnight, UTC, it begins with."""
+    name = meaning.time_column(service.stream, rule, otherwise=otherwise)
     if name is None:
         return None
     kinds = {field.name: field.type for field in service.stream.fields}
-    if name == _INGESTED or isinstance(kinds.get(name), TimestampType):
+    if name == INGESTED or isinstance(kinds.get(name), TimestampType):
         return identifier(name)
-    if isinstance(kinds.get(name), DateType):
-        return f"CAST({identifier(name)} AS TIMESTAMPTZ)"
-    raise Unjudgeable(
-        f"element {name!r} is no timestamp or date at the top level of this stream; name one"
-    )
-
-
-def _duration(rule: SlaRule) -> timedelta:
-    if rule.duration is None:
-        raise Unjudgeable(f"{rule.name} needs a duration; give `value` and a unit such as h or d")
-    return rule.duration
-
-
-def _number(rule: SlaRule) -> Decimal:
-    if not isinstance(rule.value, Decimal):
-        raise Unjudgeable(f"{rule.name} needs a number as `value`, the contract has {rule.value!r}")
-    return rule.value
+    return f"CAST({identifier(name)} AS TIMESTAMPTZ)"
 
 
 def _moment(when: datetime) -> str:
     text = when.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
     return f"TIMESTAMPTZ '{text}'"
-
-
-def _seconds(microseconds: int) -> Fraction:
-    return Fraction(microseconds, 1_000_000)
-
-
-def _unmeasured(expected: str, reason: str) -> Level:
-    return Level(expected, None, "", False, reason)

@@ -18,7 +18,7 @@ from lakegate.audit.source import COORDINATES, Source, samples
 from lakegate.audit.statement import check_statement, columns_of, expand, offending_rows
 from lakegate.contract.stream import QualityRule, Stream
 
-__all__ = ["Answer", "answer"]
+__all__ = ["Answer", "answer", "rows_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +62,43 @@ def answer(
     return Answer(value, int(value), total, _offenders(session, stream, tree, rows_sql))
 
 
+def rows_of(
+    session: Session, stream: Stream, rule: QualityRule, *, view: str, views: Set[str]
+) -> Source | None:
+    """The rows that ``SELECT COUNT(*) … WHERE p`` counts, with the columns that ``p`` mentions.
+
+    None when the query has another shape, or counts rows of another table.
+
+    Raises:
+        Unjudgeable: the statement is refused.
+    """
+    column = rule.properties[0] if len(rule.properties) == 1 else None
+    sql = expand(rule.query or "", view=view, column=column).strip().rstrip(";")
+    tree = check_statement(session, sql, views=views)
+    rows_sql = offending_rows(session, tree)
+    own = {view.casefold(), stream.object_name.casefold()}
+    if rows_sql is None or tree["from_table"]["table_name"].casefold() not in own:
+        return None
+    return _rows(stream, tree, rows_sql)
+
+
 def _offenders(
     session: Session, stream: Stream, tree: dict[str, Any], rows_sql: str
 ) -> tuple[Sample, ...]:
-    """Sample rows with the contract's columns that the query's condition mentions."""
+    return samples(session, _rows(stream, tree, rows_sql), "true")
+
+
+def _rows(stream: Stream, tree: dict[str, Any], rows_sql: str) -> Source:
+    """Those rows with the contract's columns that the query's condition mentions."""
     declared = {field.name.casefold(): field for field in stream.fields}
     mentioned = (name.casefold() for name in columns_of(tree["where_clause"]))
     fields = [declared[name] for name in mentioned if name in declared]
     values = "".join(f", {identifier(f.name)} AS v{index}" for index, f in enumerate(fields))
-    source = Source(
+    return Source(
         f"SELECT {COORDINATES}{values} FROM ({rows_sql})",
         tuple(field.name for field in fields),
         tuple(field.type for field in fields),
     )
-    return samples(session, source, "true")
 
 
 def _exact(value: Any) -> Fraction | bool:

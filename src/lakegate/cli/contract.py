@@ -35,6 +35,8 @@ Format = Annotated[Literal["text", "json"], cyclopts.Parameter(name="--format")]
 def check(*paths: Path, output: Format = "text", project: ProjectOption = Path()) -> int:
     """Report every problem of every contract at once.
 
+    When none is named, of ``consumers/`` and ``models/`` too.
+
     Exits with 0 when there is no error (warnings and notes are fine), 1 when there is one, and 2
     when a file cannot be read or none is found.
 
@@ -57,11 +59,15 @@ def check(*paths: Path, output: Format = "text", project: ProjectOption = Path()
         say_error(f"no contract (*.odcs.yaml) in {places}; name a file or folder")
         return 2
     problems = check_contracts(files, variables=os.environ)
+    fixes = 0 if paths else _check_fixes(_root(project), problems)
+    if not paths:
+        problems += _consumer_problems(_root(project), files)
+        problems += _model_problems(_root(project), problems)
     if output == "json":
         for problem in problems:
             emit(_as_json(problem))
     else:
-        _show_problems(problems, len(files))
+        _show_problems(problems, len(files), fixes)
     if any(problem.code in _CANNOT_READ for problem in problems):
         return 2
     return 1 if any(problem.level == "error" for problem in problems) else 0
@@ -97,6 +103,50 @@ def coverage(file: Path, *, output: Format = "text") -> int:
     return 0
 
 
+def _consumer_problems(root: Path, files: Sequence[Path]) -> Sequence[Problem]:
+    """What is wrong with the project's consumers; imported only where there may be some."""
+    from lakegate.pipeline.config import CONFIG_FILE, Config, load_config
+
+    config = load_config(root) if (root / CONFIG_FILE).is_file() else Config()
+    if not (root / config.alerts.consumers).is_dir():
+        return []
+    from lakegate.pipeline.alerting import consumer_problems
+
+    return consumer_problems(root, config, files)
+
+
+def _of_models(root: Path, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """The problems of ``models/*.sql``; they can be checked once the contracts are right."""
+    if not (root / "lakegate.toml").is_file() or any(p.level == "error" for p in problems):
+        return ()
+    from lakegate.pipeline.config import load_config
+    from lakegate.pipeline.contracts import streams
+
+    config = load_config(root)
+    folder = root / config.models.folder
+    if not folder.is_dir():
+        return ()
+    from lakegate.pipeline.models import check_models
+
+    found = streams(root / config.project.contracts)
+    return check_models(folder, [file.stream for file in found.values()])[0]
+
+
+def _model_problems(root: Path, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """What is wrong with the project's models, once nothing is with its contracts."""
+    from lakegate.pipeline.config import CONFIG_FILE, Config, load_config
+
+    config = load_config(root) if (root / CONFIG_FILE).is_file() else Config()
+    folder = root / config.models.folder
+    if not folder.is_dir() or any(problem.level == "error" for problem in problems):
+        return []
+    from lakegate.pipeline.contracts import streams
+    from lakegate.pipeline.models import check_models
+
+    found = streams(root / config.project.contracts)
+    return check_models(folder, [file.stream for file in found.values()])[0]
+
+
 def _as_json(problem: Problem) -> dict[str, str | int]:
     at = problem.location
     return {
@@ -130,13 +180,28 @@ def _root(start: Path) -> Path:
     return next(found, start)
 
 
-def _show_problems(problems: Sequence[Problem], files: int) -> None:
+def _check_fixes(root: Path, problems: list[Problem]) -> int:
+    """Add the problems of the project's fixes; how many fix files there are."""
+    from lakegate.errors import LakegateError
+    from lakegate.pipeline.contracts import streams
+    from lakegate.pipeline.deadletters import check_fixes
+
+    try:
+        known = list(streams(root / _DEFAULT)) if not problems else None
+    except LakegateError:
+        known = None  # said by the contracts' own problems
+    files, found = check_fixes(root, known)
+    problems += found
+    return len(files)
+
+
+def _show_problems(problems: Sequence[Problem], files: int, fixes: int = 0) -> None:
     out = console()
     sources: dict[str, list[str]] = {}
     for problem in problems:
         for line in _lines(problem, sources):
             out.print(line, soft_wrap=True)
-    out.print(_summary(problems, files))
+    out.print(_summary(problems, files, fixes))
 
 
 def _lines(problem: Problem, sources: dict[str, list[str]]) -> list[RenderableType]:
@@ -190,11 +255,13 @@ def _span(source: str, column: int) -> int:
     return max(len(word), 1)
 
 
-def _summary(problems: Sequence[Problem], files: int) -> RenderableType:
+def _summary(problems: Sequence[Problem], files: int, fixes: int) -> RenderableType:
     from rich.text import Text
 
     counts = {level: sum(p.level == level for p in problems) for level in _COLOURS}
     noun = "contract" if files == 1 else "contracts"
+    if fixes:
+        noun += f" and {fixes} fix{'' if fixes == 1 else 'es'}"
     parts = [
         f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts.items() if count
     ]

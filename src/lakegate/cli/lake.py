@@ -1,20 +1,15 @@
-"""``lakegate lake`` and ``query``: the tables, and SQL over what is published."""
+"""``lakegate lake``: the tables."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cyclopts
 
 from lakegate.cli.options import ProjectOption
 from lakegate.cli.output import Format, console, emit
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-__all__ = ["app", "query"]
+__all__ = ["app"]
 
 app = cyclopts.App(name="lake")
 
@@ -69,48 +64,6 @@ def maintain(*streams: str, project: ProjectOption = Path(), format: Format = "t
             else:
                 console().print(f"[bold]{stream.name}[/]  {report}")
     return 0
-
-
-def query(
-    sql: str | None = None, *, project: ProjectOption = Path(), format: Format = "text"
-) -> int:
-    """Run SQL over what is published; from standard input if none is given.
-
-    Parameters
-    ----------
-    sql:
-        One statement; tables have the names of their streams' tables.
-    format:
-        ``json`` prints one object per row.
-    """
-    from lakegate.pipeline.project import open_project
-
-    text = sys.stdin.read() if sql is None or sql == "-" else sql
-    with open_project(project) as opened:
-        relation = opened.sql(text)
-        if format == "json":
-            for row in relation.fetchall():
-                emit(dict(zip(relation.columns, row, strict=True)))
-            return 0
-        rows = relation.fetchall()
-        console().print(_table(relation.columns, rows))
-        console().print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", style="dim")
-    return 0
-
-
-def _table(names: list[str], rows: list[tuple[object, ...]]) -> RenderableType:
-    from rich.table import Table
-
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    numeric = [
-        bool(rows) and all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
-        for i in range(len(names))
-    ]
-    for name, right in zip(names, numeric, strict=True):
-        shown.add_column(name, justify="right" if right else "left")
-    for row in rows:
-        shown.add_row(*["" if value is None else str(value) for value in row])
-    return shown
 
 
 def _number(count: object) -> str:

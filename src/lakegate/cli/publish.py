@@ -9,8 +9,12 @@ from lakegate.cli.options import ProjectOption
 from lakegate.cli.output import Format, console, emit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from rich.console import RenderableType
 
+    from lakegate.audit.late import WindowResult
     from lakegate.audit.result import AuditReport, RuleResult
     from lakegate.pipeline.project import Project
 
@@ -54,7 +58,14 @@ def audit(
     return 0 if passed else 1
 
 
-def publish(*streams: str, project: ProjectOption = Path(), format: Format = "text") -> int:
+def publish(
+    *streams: str,
+    accept: tuple[str, ...] = (),
+    reason: str | None = None,
+    by: str | None = None,
+    project: ProjectOption = Path(),
+    format: Format = "text",
+) -> int:
     """Move ``main`` to the staged snapshot that was audited last; exit 1 if refused.
 
     Refuses when an error-level rule failed, nothing was audited, or ``main`` has moved since.
@@ -63,17 +74,26 @@ def publish(*streams: str, project: ProjectOption = Path(), format: Format = "te
     ----------
     streams:
         Streams to publish; all of the project's if none is named.
+    accept:
+        A failed rule to publish in spite of, for this audit only; may be repeated. One stream.
+    reason:
+        Why it is accepted; kept with who and when.
+    by:
+        Who accepts it; whoever runs this, if not given.
     """
     from lakegate.cli.output import say_error
     from lakegate.errors import PublishRefused
     from lakegate.pipeline.auditing import publish_last
     from lakegate.pipeline.project import open_project
 
+    if accept and len(streams) != 1:
+        say_error("--accept is a decision about one stream: name it")
+        return 2
     refused = 0
     with open_project(project) as opened:
         for stream in opened.selected(streams):
             try:
-                published = publish_last(opened, stream)
+                published = publish_last(opened, stream, accept=accept, reason=reason, by=by)
             except PublishRefused as error:
                 refused += 1
                 if format == "json":
@@ -87,17 +107,28 @@ def publish(*streams: str, project: ProjectOption = Path(), format: Format = "te
                 console().print(
                     f"[green]✓[/] [bold]{stream.name}[/]  main is at snapshot "
                     f"{published.snapshot_id}"
+                    + (f", in spite of {', '.join(accept)}: {reason}" if accept else "")
                 )
     return 1 if refused else 0
 
 
 def _show_history(project: Project, stream: str, format: Format) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     entries = project.audits.history(stream)
+    windows = project.windows.history(stream)
+    accepted = project.quarantines.acceptances(stream)
+    quarantines = project.quarantines.quarantines(stream)
     if format == "json":
         for entry in entries:
             emit({"stream": stream, "entry": entry})
+        for window, audit_id, at in windows:
+            emit({"stream": stream, "window": window, "audit_id": audit_id, "finished_at": at})
+        for one in accepted:
+            emit({"stream": stream, "accepted": one})
+        for note in quarantines:
+            emit({"stream": stream, "quarantine": note})
         return
     table = Table(box=None, header_style="bold", pad_edge=False, title=stream, title_justify="left")
     for column in ("audited at", "rule", "status", "observed"):
@@ -111,6 +142,37 @@ def _show_history(project: Project, stream: str, format: Format) -> None:
             entry.result.observed_text(),
         )
     console().print(table)
+    if windows:
+        console().print(_windows(windows))
+    for one in accepted:
+        when = f"{one.at:%Y-%m-%d %H:%M:%S}"
+        said = f"! {when} {one.by} accepted {one.rule} of audit {one.audit_id}: {one.reason}"
+        console().print(Text(said, "yellow"))
+    for note in quarantines:
+        rules = ", ".join(rule.rule for rule in note.rules)
+        said = f"· {note.at:%Y-%m-%d %H:%M:%S} {note.by} quarantined {note.rows:,} rows: {rules}"
+        console().print(Text(said if note.reason is None else f"{said}; {note.reason}"))
+
+
+def _windows(found: Sequence[tuple[WindowResult, str, datetime]]) -> RenderableType:
+    """Every revision of a window's result, the newest first."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("audited at", "rule", "window from", "state", "status", "observed", "rows"):
+        table.add_column(column)
+    for window, _, at in found:
+        late = f" ({window.late:+,})" if window.late else ""
+        table.add_row(
+            f"{at:%Y-%m-%d %H:%M:%S}",
+            window.rule,
+            f"{window.start:%Y-%m-%d %H:%M:%S}",
+            window.state,
+            window.status,
+            str(window.observed),
+            f"{window.rows:,}{late}",
+        )
+    return table
 
 
 def render(report: AuditReport, *, brief: bool = False) -> RenderableType:

@@ -20,6 +20,8 @@ __all__ = ["render", "status"]
 def status(
     *streams: str,
     full: bool = False,
+    watch: bool = False,
+    interval_s: float = 1.0,
     project: ProjectOption = Path(),
     format: Format = "text",
 ) -> int:
@@ -31,7 +33,16 @@ def status(
         Streams to look at; all of the project's if none is named.
     full:
         Read again everything that is still there, sealed or not.
+    watch:
+        Prove nothing; show the flow as it moves, with rates, lags, incidents and parts, until q or
+        Ctrl-C. Where this is no terminal, print one snapshot per interval.
+    interval_s:
+        Seconds between two looks of ``--watch``.
     """
+    if watch:
+        from lakegate.cli.live import follow
+
+        return follow(project, streams, interval_s=interval_s, format=format)
     from lakegate.pipeline.project import open_project
 
     with open_project(project) as opened:
@@ -51,7 +62,8 @@ def render(status: Status) -> RenderableType:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("stream")
-    for column in ("raw", "accepted", "rejected", "tombst.", "landed", "published", "lag"):
+    columns = ("raw", "accepted", "rejected", "tombst.", "replayed", "open", "landed", "published")
+    for column in (*columns, "lag"):
         table.add_column(column, justify="right")
     table.add_column("")
     for proof in status.proofs:
@@ -59,6 +71,11 @@ def render(status: Status) -> RenderableType:
     lines: list[RenderableType] = [table, Text()]
     for proof in status.proofs:
         lines += [Text.assemble(("  ✗ ", "red"), gap) for gap in proof.gaps]
+    for proof in status.proofs:
+        if quarantined := proof.total("quarantined"):
+            lines.append(Text(f"  · {proof.stream}: {quarantined:,} of the landed are quarantined"))
+    for said in status.decisions:
+        lines.append(Text.assemble(("  ! ", "yellow"), said))
     for pause in status.pauses:
         lines.append(Text.assemble(("  ‖ ", "yellow"), pause))
     reread = sum(proof.reread for proof in status.proofs)
@@ -69,6 +86,7 @@ def render(status: Status) -> RenderableType:
             Text.assemble(
                 ("proven", "bold green"),
                 "  raw = accepted + rejected + tombstones, each accepted row landed once, unchanged"
+                "\n        rejected + quarantined = open + replayed + discarded + on their way"
                 f"\n        {counted}",
             )
         )
@@ -78,7 +96,8 @@ def render(status: Status) -> RenderableType:
 
 
 def _numbers(proof: StreamProof) -> list[str]:
-    columns = ("raw", "accepted", "rejected", "tombstones", "landed", "published")
+    counts = ("raw", "accepted", "rejected", "tombstones", "replayed", "open")
+    columns = (*counts, "landed", "published")
     lag = proof.total("waiting_to_judge")
     return [proof.stream, *(f"{proof.total(column):,}" for column in columns), f"{lag:,}"]
 

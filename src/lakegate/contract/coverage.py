@@ -311,6 +311,8 @@ _SETTING_WHERE = {
     "eventTime": (Where.AUDIT, "the clock of latency and lateness"),
     "partitionTransform": (Where.LAND, "hidden partitioning of the table"),
     "severity": (Where.GATE, "what a failure leads to"),
+    "cdc": (Where.GATE, "how change events are read"),
+    "alertThreshold": (Where.AUDIT, "rejected records from which on people are alerted"),
 }
 
 

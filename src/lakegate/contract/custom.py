@@ -12,6 +12,9 @@ lakegate.partitionTransform  property                 an Iceberg transform: day,
 lakegate.severity         property, relationship, SLA info, warning, error, critical (error)
 lakegate.severity.<rule>  property                    the same, for one rule: type, required, ...
 lakegate.scope            quality rule                table, increment (table)
+lakegate.alertThreshold   contract, object            rejected records within the window
+lakegate.window           quality rule                a duration: judged per window of event time
+lakegate.cdc, .cdc.<...>  contract, object, property  see docs/reference/cdc.md
 ========================  ==========================  ==========================================
 """
 
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from lakegate.contract.cdc import CdcFormat, CdcSchema, encoding_of
 from lakegate.contract.document import Node
 from lakegate.contract.duration import parse_duration, parse_size
 from lakegate.contract.problem import Report, nearest
@@ -33,6 +37,7 @@ __all__ = ["PREFIX", "RULES", "SETTINGS", "Setting", "Settings", "settings"]
 
 PREFIX = "lakegate."
 _TRANSFORM = re.compile(r"identity|year|month|day|hour|(?:bucket|truncate)\[([1-9][0-9]{0,8})\]")
+_TABLE = re.compile(r"[A-Za-z_][\w$]{0,99}(?:\.[A-Za-z_][\w$]{0,99}){0,2}")
 
 # What `lakegate.severity.<rule>` may name.
 RULES = frozenset(
@@ -74,6 +79,19 @@ def _transform(text: str) -> str | None:
     return text if _TRANSFORM.fullmatch(text) else None
 
 
+def _name(text: str) -> str | None:
+    return text if _TABLE.fullmatch(text) else None
+
+
+def _count(text: str) -> int | None:
+    return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else None
+
+
+def _window(text: str) -> timedelta | None:
+    length = parse_duration(text)
+    return length if length is not None and length >= timedelta(seconds=1) else None
+
+
 def _size(text: str) -> int | None:
     size = parse_size(text)
     return size if size is not None and 1 <= size <= 1 << 30 else None
@@ -89,6 +107,7 @@ class Setting:
 
 
 _WIDE = frozenset({"contract", "object"})
+_ENCODED = _WIDE | {"property"}
 _SEVERITY = Setting(
     frozenset({"property", "relationship", "sla"}),
     _enum(Severity),
@@ -106,7 +125,17 @@ SETTINGS: Mapping[str, Setting] = {
         "identity, year, month, day, hour, bucket[N] or truncate[W]",
     ),
     "severity": _SEVERITY,
+    "alertThreshold": Setting(_WIDE, _count, "a whole number above 0"),
     "scope": Setting(frozenset({"quality"}), _enum(Scope), "table or increment"),
+    "window": Setting(frozenset({"quality"}), _window, "a duration such as 15m, 1h or 1d"),
+    "cdc": Setting(_WIDE, _enum(CdcFormat), "debezium"),
+    "cdc.schema": Setting(_WIDE, _enum(CdcSchema), "embedded or none"),
+    "cdc.table": Setting(_WIDE, _name, "the name of a table of the source, or schema.table"),
+    "cdc.current": Setting(_WIDE, _name, "the name of a table"),
+    "cdc.decimal": Setting(_ENCODED, encoding_of("decimal"), "string, base64 or number"),
+    "cdc.date": Setting(_ENCODED, encoding_of("date"), "string or days"),
+    "cdc.time": Setting(_ENCODED, encoding_of("time"), "string, millis, micros or nanos"),
+    "cdc.timestamp": Setting(_ENCODED, encoding_of("timestamp"), "string, millis, micros or nanos"),
 }
 
 
@@ -153,7 +182,7 @@ def settings(node: Node, place: str, report: Report) -> Settings:
 
 
 def _value(name: str, entry: Node, place: str, report: Report) -> Any:
-    head, _, rule = name.partition(".")
+    head, _, rule = name.partition(".") if name not in SETTINGS else (name, "", "")
     known = SETTINGS.get(name) or (SETTINGS.get(head) if head == "severity" and rule else None)
     at, value = entry.find(("property",)).at, entry.find(("value",))
     if known is None or (rule and rule not in RULES):

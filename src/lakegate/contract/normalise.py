@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from lakegate.contract.cdc import cdc_of
 from lakegate.contract.custom import Settings, settings
 from lakegate.contract.document import Node
 from lakegate.contract.naming import Names, names_of
@@ -144,6 +145,15 @@ def _stream(
         topic_prefix=entry.names.topic_prefix,
         table=entry.names.table,
         owner=_owner(root),
+        cdc=cdc_of(
+            entry.node,
+            parts.fields,
+            key,
+            table=entry.names.table,
+            own=entry.own,
+            contract=contract,
+            report=report,
+        ),
     )
 
 

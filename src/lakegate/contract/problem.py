@@ -108,6 +108,9 @@ CODES: dict[str, Code] = {
     "LG801": Code(_E, "an unknown lakegate property"),
     "LG802": Code(_E, "a bad value of a lakegate property"),
     "LG803": Code(_E, "a lakegate property at the wrong place"),
+    "LG804": Code(_E, "a stream of changes without a primary key"),
+    "LG805": Code(_E, "a change event's encoding is not said"),
+    "LG806": Code(_E, "a format for what is no text in change events"),
 }
 
 

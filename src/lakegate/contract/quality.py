@@ -119,10 +119,13 @@ def _rule(entry: Node, about: Quality, report: Report) -> QualityRule | None:
     if asked is None or found is None:
         return None
     given = arguments(entry, metric, about, report)
+    common = _common(entry, kind, report)
     place, reason = _place(kind, metric, about, asked, found)
+    if common.window is not None and place is Place.GATE:
+        place, reason = Place.AUDIT, "judged per window of event time"
     columns = given.properties or ((about.column,) if about.column else ())
     return replace(
-        _common(entry, kind, report),
+        common,
         place=place,
         reason=reason,
         metric=metric,
@@ -146,6 +149,7 @@ def _common(entry: Node, kind: RuleKind, report: Report) -> QualityRule:
         reason="",
         severity=_severity(entry, report),
         scope=own.get("scope") or Scope.TABLE,
+        window=own.get("window"),
         schedule=entry.text("schedule"),
         dimension=entry.text("dimension"),
         description=entry.text("description"),

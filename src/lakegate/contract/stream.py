@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from lakegate.contract.cdc import Cdc
 from lakegate.contract.type import Constraint, Field, Location, Severity
 
 __all__ = [
@@ -102,6 +103,7 @@ class QualityRule:
     dimension: str | None = None
     description: str | None = None
     location: Location | None = None
+    window: timedelta | None = None  # judged per window of event time of this length
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,13 @@ class Stream:
     topic_prefix: str = ""
     table: str = ""
     owner: str | None = None
+    cdc: Cdc | None = None  # it takes change events (docs/reference/cdc.md), not plain records
 
     def topic(self, kind: str) -> str:
-        """The topic of that kind: ``raw``, ``cdc``, ``validated``, ``deadletter``, ``replay``."""
+        """The topic of that kind: ``raw``, ``cdc``, ``validated``, ``deadletter``, ``replay``.
+
+        A stream has one topic where records arrive: the ``raw`` of a stream of changes is ``.cdc``.
+        """
+        if kind == "raw" and self.cdc is not None:
+            kind = "cdc"
         return f"{self.topic_prefix}.{kind}"

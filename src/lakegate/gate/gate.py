@@ -36,11 +36,16 @@ def compile(  # noqa: A001 - lakegate.compile, as re.compile
     """The gate of a stream.
 
     ``decoder`` None is the fast path of the pure Python install, ``"reference"`` judges record by
-    record, and anything else is a decoder of the caller's.
+    record, and anything else is a decoder of the caller's. The gate of a stream of changes is a
+    :class:`~lakegate.gate.debezium.ChangeGate`.
 
     Raises:
         ContractError: a pattern, format or SQL rule of the stream cannot be enforced.
     """
+    if stream.cdc is not None:
+        from lakegate.gate.debezium import ChangeGate
+
+        return ChangeGate(stream, decoder)
     if decoder is None:
         decoder = StructDecoder(stream)
     return Gate(stream, None if decoder == "reference" else decoder)

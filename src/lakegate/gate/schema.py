@@ -27,16 +27,29 @@ __all__ = ["UNKNOWN_FIELDS", "arrow_field", "arrow_schema", "arrow_type"]
 
 UNKNOWN_FIELDS = "_unknown_fields"
 
+# What a change has beside its row (docs/reference/cdc.md); the order is that of CDC_COLUMNS.
+_CHANGE = (
+    pa.field("_op", pa.string(), nullable=False),
+    pa.field("_source_position", pa.string(), nullable=False),
+    pa.field("_source_ts", pa.timestamp("us", tz="UTC")),
+    pa.field("_transaction", pa.string()),
+    pa.field("_source_table", pa.string(), nullable=False),
+    pa.field("_unavailable", pa.list_(pa.field("element", pa.string(), nullable=False))),
+)
+
 
 def arrow_schema(stream: Stream) -> pa.Schema:
     """Columns as declared, then ``_unknown_fields`` (JSON text, nullable) where they are kept.
 
-    A column is not nullable when the record is rejected without it. The metadata names the judge:
+    A column is not nullable when the record is rejected without it. In a stream of changes each
+    may be null, and the columns of a change follow. The metadata names the judge:
     ``lakegate.contract.id``, ``.version`` and ``.digest``.
     """
     columns = [arrow_field(field) for field in stream.fields]
     if stream.unknown_fields is UnknownFields.KEEP:
         columns.append(pa.field(UNKNOWN_FIELDS, pa.string()))
+    if stream.cdc is not None:  # a delete has its key only, a truncate not even that
+        columns = [*(column.with_nullable(True) for column in columns), *_CHANGE]
     contract = stream.contract
     return pa.schema(
         columns,

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from lakegate.topic.base import ProducerStamp, Record, TopicLog
+from lakegate.topic.base import ProducerStamp, Record, TopicPartition
 
-__all__ = ["Producer"]
+__all__ = ["Producer", "StampedLog"]
+
+
+class StampedLog(Protocol):
+    """What a producer needs of a log; see :class:`lakegate.topic.embedded.EmbeddedLog`."""
+
+    def send(
+        self, topic: str, records: Sequence[Record], *, stamp: ProducerStamp | None = None
+    ) -> list[tuple[TopicPartition, int]]:
+        """Append records by key, once per stamp."""
+        ...
+
+    def taken(self, topic: str, producer_id: str) -> tuple[int, int]:
+        """The producer's newest epoch, and its next sequence."""
+        ...
 
 
 class Producer:
@@ -18,22 +33,38 @@ class Producer:
     A record is durable when the :meth:`flush` behind it (or the ``with`` block) returns. A batch
     whose acknowledgement was lost may be flushed again: the log knows the producer's id and
     sequence, and appends nothing twice. Order is kept per key.
+
+    With a ``producer_id`` of yours a whole run may be repeated, after a crash say: records are
+    numbered from 0 in the order sent, and those the log has already taken from that id
+    (:attr:`taken`) are passed over. So send the same records in the same order, under an id that
+    names them (a file's digest, a day, an export's number), never under one that names the sender.
+    ``again`` begins a new epoch, in which everything is sent once more.
+
+    One producer belongs to one thread.
     """
 
     def __init__(
         self,
-        log: TopicLog,
+        log: StampedLog,
         topic: str,
         *,
         batch_records: int = 10_000,
+        batch_bytes: int = 16 << 20,
         producer_id: str | None = None,
+        again: bool = False,
     ) -> None:
         self._log = log
         self._topic = topic
         self._batch_records = batch_records
+        self._batch_bytes = batch_bytes
         self._id = producer_id or uuid.uuid4().hex
-        self._sequence = 0
+        self._epoch, self.taken = (0, 0) if producer_id is None else log.taken(topic, self._id)
+        if again and self.taken:
+            self._epoch, self.taken = self._epoch + 1, 0
+        self._sequence = self.taken
+        self._to_pass = self.taken
         self._waiting: list[Record] = []
+        self._waiting_bytes = 0
         self._unacknowledged: list[Record] = []
         self.acknowledged = 0
 
@@ -50,14 +81,28 @@ class Producer:
         Raises:
             LogFull: the batch could not be appended; its records are kept for the next flush.
         """
+        if self._to_pass:
+            self._to_pass -= 1
+            return
         if timestamp_ms is None:
             timestamp_ms = time.time_ns() // 1_000_000
         self._waiting.append(Record(value, key, headers, timestamp_ms))
-        if len(self._waiting) >= self._batch_records:
+        self._waiting_bytes += len(value or b"") + len(key or b"")
+        if len(self._waiting) >= self._batch_records or self._waiting_bytes >= self._batch_bytes:
             self.flush()
 
+    def skip(self, count: int) -> None:
+        """Pass over records that were taken before, without making them again.
+
+        Raises:
+            ValueError: ``count`` is more than is left of :attr:`taken`.
+        """
+        if count > self._to_pass:
+            raise ValueError(f"cannot skip {count} records: {self._to_pass} were taken before")
+        self._to_pass -= count
+
     def flush(self) -> int:
-        """Append everything taken so far, in one commit; return how many records that were.
+        """Append everything taken so far; return how many records that were.
 
         Raises:
             LogFull: no room; the records are kept, and flushing again is harmless.
@@ -66,8 +111,10 @@ class Producer:
         while self._unacknowledged or self._waiting:
             if not self._unacknowledged:
                 self._unacknowledged, self._waiting = self._waiting, []
+                self._waiting_bytes = 0
             batch = self._unacknowledged  # tried again unchanged until the log has it
-            self._log.send(self._topic, batch, stamp=ProducerStamp(self._id, self._sequence))
+            stamp = ProducerStamp(self._id, self._sequence, self._epoch)
+            self._log.send(self._topic, batch, stamp=stamp)
             self._sequence += len(batch)
             self.acknowledged += len(batch)
             self._unacknowledged = []

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from lakegate.errors import LakeError, PublishRefused
 from lakegate.fault import reach
 from lakegate.lake import catalog
-from lakegate.lake.commit import lineage
+from lakegate.lake.commit import lineage, unmoved
+from lakegate.lake.delete import quarantined
 from lakegate.lake.failure import translated
-from lakegate.lake.snapshot import MAIN, SnapshotInfo
+from lakegate.lake.snapshot import MAIN, STAGED, SnapshotInfo
 from lakegate.lake.update import assert_branch, remove_reference, set_branch, set_tag
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def publish(table: Table, *, snapshot_id: int, expected_main: int | None) -> Non
     already is does nothing, whatever was expected.
 
     Raises:
-        PublishRefused: ``main`` is not ``expected_main``, or not an ancestor of the snapshot.
+        PublishRefused: ``main`` is not ``expected_main``, or not an ancestor of the snapshot; or
+            the snapshot holds rows that were quarantined since.
         LakeError: no such snapshot.
         CommitConflict: another commit came between; nothing happened: load the table and try again.
     """
@@ -83,11 +85,19 @@ def publish(table: Table, *, snapshot_id: int, expected_main: int | None) -> Non
             f"{snapshot_id}, so moving it there would lose what was published; main only moves "
             "forward: publish a newer snapshot of `staged`"
         )
+    staged = metadata.refs.get(STAGED)
+    if staged is not None and quarantined(table, staged.snapshot_id) != quarantined(
+        table, snapshot_id
+    ):
+        raise PublishRefused(
+            f"cannot publish {name}: rows of snapshot {snapshot_id} were quarantined since it was "
+            "audited: audit the newest snapshot of `staged` and publish that"
+        )
     reach("lake.publish.before")
     with translated(f"cannot publish {name}"):
         catalog.commit(
             table,
-            (assert_branch(MAIN, main),),
+            (assert_branch(MAIN, main), unmoved(table, STAGED)),
             (set_branch(MAIN, snapshot_id),),
         )
     reach("lake.publish.committed")

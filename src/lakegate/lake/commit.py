@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lakegate.errors import CommitConflict
 from lakegate.lake import catalog
-from lakegate.lake.snapshot import MAIN, STAGED
+from lakegate.lake.snapshot import MAIN, OFFSETS, QUARANTINED, STAGED
 from lakegate.lake.tier import growing_group
 from lakegate.lake.update import assert_branch, forget_snapshots, set_branch
 
@@ -42,13 +42,18 @@ _MERGED_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a new snapshot does to a branch: files in and out, properties, snapshots to keep."""
+    """What a new snapshot does to a branch: files in and out, properties, snapshots to keep.
+
+    ``takes_rows_off``: not all rows of ``removed`` are in ``added`` again; then ``main`` must not
+    move meanwhile, because what is published is never taken off.
+    """
 
     properties: Mapping[str, str]
     added: Sequence[DataFile] = ()
-    removed: Sequence[DataFile] = ()  # whose rows are in `added` again
+    removed: Sequence[DataFile] = ()  # whose rows are in `added` again, unless said otherwise
     branch: str = STAGED
     keep: int | None = None  # snapshots of the branch to keep; None: expire none
+    takes_rows_off: bool = False
 
 
 @dataclass(slots=True)
@@ -142,7 +147,7 @@ def commit_change(table: Table, change: Change) -> int:
     forget: tuple[TableUpdate, ...] = ()
     if change.keep is not None and parent is not None:
         forget = expiry(metadata, parent.snapshot_id, keep=change.keep, slack=change.keep // 2)
-    if forget:
+    if forget or change.takes_rows_off:
         requirements.append(unmoved(table, MAIN))
     try:
         catalog.commit(table, requirements, (AddSnapshotUpdate(snapshot=snapshot), head, *forget))
@@ -275,11 +280,27 @@ def _summary(table: Table, parent: Snapshot | None, change: Change) -> Summary:
         Summary(Operation.OVERWRITE, **collector.build()),
         None if parent is None or parent.summary is None else parent.summary,
     )
+    operation = Operation.REPLACE if change.removed else Operation.APPEND
+    if change.takes_rows_off:
+        operation = Operation.OVERWRITE if change.added else Operation.DELETE
     return Summary(
-        Operation.REPLACE if change.removed else Operation.APPEND,
+        operation,
         **counted.additional_properties,
-        **change.properties,
+        **(_carried(metadata, parent) | dict(change.properties)),
     )
+
+
+def _carried(metadata: TableMetadata, parent: Snapshot | None) -> dict[str, str]:
+    """How far quarantined dead letters are off the table, as the newest snapshot of ours says."""
+    if parent is None:
+        return {}
+    for snapshot in lineage(metadata, parent.snapshot_id):
+        said = None if snapshot.summary is None else snapshot.summary.get(QUARANTINED)
+        if said is not None:
+            return {QUARANTINED: said}
+        if snapshot.summary is not None and snapshot.summary.get(OFFSETS) is not None:
+            break
+    return {}
 
 
 def lineage(metadata: TableMetadata, snapshot_id: int) -> Iterator[Snapshot]:

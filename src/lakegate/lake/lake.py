@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
+    from lakegate.lake.delete import Coordinates, Taken
     from lakegate.lake.maintain import MaintenanceReport
 
 __all__ = ["Lake"]
@@ -143,6 +144,33 @@ class Lake:
         from lakegate.lake.append import landed
 
         return landed(self.table(stream))
+
+    def take_off(
+        self,
+        stream: Stream | str,
+        rows: Coordinates,
+        *,
+        upto: Mapping[TopicPartition, int],
+        quarantines: Sequence[str],
+    ) -> Taken:
+        """Delete quarantined rows from ``staged``; see :func:`lakegate.lake.delete.take_off`.
+
+        Raises:
+            CommitConflict: others kept committing; nothing happened; try again.
+        """
+        from lakegate.lake.delete import take_off
+
+        return take_off(
+            self.table(stream), rows, upto=upto, quarantines=quarantines, keep=self.keep
+        )
+
+    def quarantined(
+        self, stream: Stream | str, *, snapshot_id: int | None = None
+    ) -> dict[TopicPartition, int]:
+        """Per dead letter partition: below which offset the quarantined ones are off the table."""
+        from lakegate.lake.delete import quarantined
+
+        return quarantined(self.table(stream), snapshot_id)
 
     def head(self, stream: Stream | str, branch: str = MAIN) -> SnapshotInfo | None:
         """The newest snapshot of ``main`` or ``staged``, or None if there is no such branch."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.table import FileScanTask, Table
 
-__all__ = ["added", "read_files", "relation", "scan", "verify"]
+__all__ = ["added", "files_of", "read_files", "read_tasks", "relation", "scan", "verify"]
 
 _DIGEST = re.compile(r"-([0-9a-f]{16})\.parquet$")
 _POSITION = ("_source_partition", "_offset")
@@ -267,6 +267,23 @@ def _read(table: Table, file: DataFile, schema: Schema) -> Iterator[pa.RecordBat
         for batch in parquet.iter_batches(columns=names or [source.fields[0].name]):
             rows = pa.Table.from_batches([batch])
             yield from conform(rows, source, schema).to_batches()
+
+
+def files_of(table: Table, snapshot_id: int) -> list[FileScanTask]:
+    """The data files of a snapshot, each with the delete files that apply to it.
+
+    Raises:
+        LakeError: no such snapshot.
+    """
+    return _tasks(table, snapshot_id)
+
+
+def read_tasks(
+    table: Table, tasks: Iterable[FileScanTask], columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of those files that are not deleted, in the table's current columns, in order."""
+    full = table.schema()
+    return _batches(table, tasks, full if columns is None else full.select(*columns))
 
 
 def read_files(table: Table, files: Iterable[DataFile]) -> Iterator[pa.RecordBatch]:

@@ -3,10 +3,13 @@
 ========================== =========================================================================
 snapshot property          meaning
 ========================== =========================================================================
-``lakegate.kind``          ``create``, ``land`` or ``compact``
+``lakegate.kind``          ``create``, ``land``, ``compact`` or ``quarantine``
 ``lakegate.offsets``       JSON ``{topic: {partition: next offset}}`` of everything landed so far;
                            carried forward by every commit, so the newest snapshot tells all
 ``lakegate.contract.*``    ``id``, ``version``, ``digest`` of the contract that judged the rows
+``lakegate.quarantined``   JSON like ``lakegate.offsets``, of the dead letter topic: the quarantined
+                           ones below are off the table; carried forward by every commit
+``lakegate.quarantine``    on the snapshot that took rows off: the ids of the quarantines it did
 ========================== =========================================================================
 """
 
@@ -27,6 +30,8 @@ __all__ = [
     "KIND",
     "MAIN",
     "OFFSETS",
+    "QUARANTINE",
+    "QUARANTINED",
     "STAGED",
     "Kind",
     "SnapshotInfo",
@@ -40,6 +45,8 @@ STAGED = "staged"
 
 KIND = "lakegate.kind"
 OFFSETS = "lakegate.offsets"
+QUARANTINED = "lakegate.quarantined"
+QUARANTINE = "lakegate.quarantine"
 CONTRACT_ID = "lakegate.contract.id"
 CONTRACT_VERSION = "lakegate.contract.version"
 CONTRACT_DIGEST = "lakegate.contract.digest"
@@ -51,6 +58,8 @@ class Kind(StrEnum):
     CREATE = "create"  # the empty one a table begins with
     LAND = "land"  # rows appended, or offsets advanced
     COMPACT = "compact"  # the same rows in fewer files
+    QUARANTINE = "quarantine"  # rows taken off; they are dead letters
+    MERGE = "merge"  # of a merged table: changes applied (lakegate.lake.merge)
 
 
 @dataclass(frozen=True, slots=True)

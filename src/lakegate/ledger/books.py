@@ -16,6 +16,9 @@ class PartitionBooks:
     ``raw`` counts every record ever appended. Records below offset ``sealed`` were proven before
     and are carried by their seal; those from there on were read again for this proof.
     ``judged`` is the gate's next offset; ``observed`` of the judged ones were not acted on.
+    ``landed`` counts rows that ever landed; ``quarantined`` of them are dead letters since.
+    ``accepted`` counts those accepted at first; ``replayed`` dead letters passed later, repaired;
+    ``requested`` ones are on their way to the gate again.
     """
 
     source: TopicPartition
@@ -28,6 +31,21 @@ class PartitionBooks:
     tombstones: int
     landed: int
     published: int
+    quarantined: int = 0
+    replayed: int = 0
+    requested: int = 0
+    discarded: int = 0
+    erased: int = 0
+
+    @property
+    def deadletters(self) -> int:
+        """Dead letters ever made of these records."""
+        return self.rejected + self.quarantined
+
+    @property
+    def open(self) -> int:
+        """Dead letters that nobody has dealt with, or not successfully."""
+        return self.deadletters - self.replayed - self.requested - self.discarded - self.erased
 
     @property
     def waiting_to_judge(self) -> int:
@@ -37,12 +55,12 @@ class PartitionBooks:
     @property
     def waiting_to_land(self) -> int:
         """Accepted and not yet in the table."""
-        return self.accepted - self.landed
+        return self.accepted + self.replayed - self.landed
 
     @property
     def waiting_to_publish(self) -> int:
         """In the table, on ``staged`` only."""
-        return self.landed - self.published
+        return self.landed - self.published - self.quarantined
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,12 @@ def different(
 
 
 def tiling_gaps(
-    source: TopicPartition, entries: Sequence[LedgerEntry], judged: int
+    source: TopicPartition, entries: Sequence[LedgerEntry], judged: int, *, until: int
 ) -> Iterator[str]:
-    """The ledger's ranges follow one another from 0 to the gate's committed offset."""
+    """The ledger's ranges follow one another from 0 to the gate's committed offset.
+
+    That was ``judged`` before the ledger was read, and is ``until`` now.
+    """
     expected = 0
     for entry in entries:
         if entry.first_offset != expected:
@@ -89,7 +92,7 @@ def tiling_gaps(
             low, high = sorted((entry.first_offset, expected))
             yield f"{source}: the ledger {what} offsets {low} to {high - 1}"
         expected = entry.next_offset
-    if expected != judged:
+    if not judged <= expected <= until:
         yield (
             f"{source}: the ledger ends at offset {expected}, the gate's committed offset is "
             f"{judged}"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from lakegate.errors import DamagedLog
 from lakegate.ledger.content import row_hash
 from lakegate.topic.base import Batch, TopicLog, TopicPartition
-from lakegate.topic.schema import RECORD
+from lakegate.topic.schema import QUARANTINE_NOTE, RECORD
 
 __all__ = [
     "Evidence",
@@ -114,12 +114,18 @@ def read_raw(
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Accepted rows by how far they should have got, and tombstones."""
+    """Accepted rows by how far they should have got, and tombstones.
+
+    ``replayed`` are the repaired ones, likewise published, landed and waiting. ``runs`` has, per
+    partition of ``topic``, the offset behind each batch and the highest source offset in it.
+    """
 
     published: Evidence
     landed: Evidence  # and not yet published
     waiting: Evidence  # to land
     tombstones: Evidence
+    replayed: tuple[Evidence, Evidence, Evidence]
+    runs: dict[int, list[tuple[int, int]]]
 
 
 def read_validated(
@@ -136,42 +142,79 @@ def read_validated(
 
     ``published`` and ``landed`` are the offsets of ``topic`` up to which rows are on the branches.
     """
-    collectors = [_Collector() for _ in range(4)]
+    collectors = [_Collector() for _ in range(7)]
+    runs: dict[int, list[tuple[int, int]]] = {}
     damage: list[str] = []
     for partition in range(log.topics()[topic]):
         source = TopicPartition(topic, partition)
         horizons = (published.get(source, 0), landed.get(source, 0))
         start = max(starts.get(partition, 0), log.start_offset(source))
         for batch in _read(log, source, start, damage):
+            highest = int(pc.max(batch.rows.column("_offset")).as_py())
+            runs.setdefault(partition, []).append((batch.next_offset, highest))
             for part, reached in _cut(batch, horizons):
-                if (part.schema.metadata or {}).get(b"lakegate.kind") == b"tombstones":
+                kind = (part.schema.metadata or {}).get(b"lakegate.kind")
+                if kind == b"tombstones":
                     target, rows, names = collectors[3], part, ["_key"]
                 else:
-                    target, rows, names = collectors[reached], conform(part), columns
+                    place = reached + 4 if kind == b"replayed" else reached
+                    target, rows, names = collectors[place], conform(part), columns
                 partitions, offsets = rows.column("_source_partition"), rows.column("_offset")
                 target.add(partitions, offsets, row_hash(rows, names))
     found = [Evidence(collector.positions()) for collector in collectors]
     found[0].damage.extend(damage)
-    return Validated(*found)
+    first, replayed = found[:4], (found[4], found[5], found[6])
+    return Validated(first[0], first[1], first[2], first[3], replayed, runs)
 
 
 def read_deadletters(
-    log: TopicLog, topic: str, raw_topic: str, *, starts: Mapping[int, int]
-) -> Evidence:
-    """Dead letters of the raw topic, with hashes of the record they carry."""
-    collector = _Collector()
+    log: TopicLog,
+    topic: str,
+    raw_topic: str,
+    *,
+    starts: Mapping[int, int],
+    off_main: Mapping[TopicPartition, int],
+    off_staged: Mapping[TopicPartition, int],
+    counted: Mapping[int, tuple[int, int]],
+) -> tuple[list[Evidence], dict[int, tuple[Offsets, Offsets]]]:
+    """Dead letters of the raw topic, with hashes of the record they carry.
+
+    First what the gate rejected, then what was quarantined: off ``main`` (below ``off_main``), off
+    ``staged`` only, and not yet off any. Then, per partition, all source and letter offsets.
+    Left out of the quarantined are those ``counted`` by a seal: per partition, with a source offset
+    below the first number and a letter offset below the second.
+    """
+    collectors = [_Collector() for _ in range(4)]
+    places: dict[int, list[tuple[Offsets, Offsets]]] = {}
     damage: list[str] = []
     for partition in range(log.topics()[topic]):
         source = TopicPartition(topic, partition)
+        horizons = (off_main.get(source, 0), off_staged.get(source, 0))
         start = max(starts.get(partition, 0), log.start_offset(source))
         for batch in _read(log, source, start, damage):
-            rows = batch.rows.filter(pc.equal(batch.rows.column("source_topic"), raw_topic))
-            collector.add(
-                rows.column("source_partition"),
-                rows.column("source_offset"),
-                row_hash(rows, RECORD.names),
-            )
-    return Evidence(collector.positions(), damage)
+            note = QUARANTINE_NOTE in (batch.rows.schema.metadata or {})
+            first = batch.base_offset
+            for part, reached in _cut(batch, horizons):
+                at = np.flatnonzero(np.asarray(pc.equal(part.column("source_topic"), raw_topic)))
+                offsets = np.asarray(part.column("source_offset"))[at]
+                places.setdefault(partition, []).append((offsets, first + at))
+                if note:
+                    sealed, known = counted.get(partition, (0, 0))
+                    at = at[(offsets >= sealed) | (first + at >= known)]
+                rows = part.take(pa.array(at))
+                collectors[1 + reached if note else 0].add(
+                    rows.column("source_partition"),
+                    rows.column("source_offset"),
+                    row_hash(rows, RECORD.names),
+                )
+                first += part.num_rows
+    found = [Evidence(collector.positions()) for collector in collectors]
+    found[0].damage.extend(damage)
+    joined = {
+        partition: (np.concatenate([s for s, _ in held]), np.concatenate([p for _, p in held]))
+        for partition, held in places.items()
+    }
+    return found, joined
 
 
 def read_landed(batches: Iterable[pa.RecordBatch], raw_topic: str, columns: list[str]) -> Evidence:

@@ -4,8 +4,11 @@ Per raw partition, over source offsets (SEMANTICS "States of a record")::
 
     raw      = judged + waiting to judge
     judged   = accepted + rejected + tombstones      each offset in exactly one of the three
-    accepted = landed + waiting to land              the same rows, by content
-    landed   = published + waiting to publish        the same rows, by content
+    rejected + quarantined = open + requested + replayed + discarded + erased
+    accepted + replayed = landed + waiting to land   the same rows, by content
+    landed   = published + waiting to publish + quarantined
+                                                     the same rows, by content; those quarantined
+                                                     are dead letters and no longer in the table
 
 It is computed from the rows and bytes themselves and compared with the ledger, which was written in
 the same transactions. Stores are read from the far end of the flow to the near one, so that data
@@ -15,14 +18,20 @@ moving on meanwhile never looks like a gap.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from lakegate.contract.stream import Stream
+from lakegate.deadletter.triage import State
 from lakegate.errors import LakegateError
 from lakegate.ledger.books import PartitionBooks, StreamProof
-from lakegate.ledger.compare import different, entry_gaps, misplaced, tiling_gaps
-from lakegate.ledger.evidence import read_raw
+from lakegate.ledger.compare import different, entry_gaps, misplaced, name_offsets, tiling_gaps
+from lakegate.ledger.evidence import Positions, read_raw
 from lakegate.ledger.findings import Findings, Span, Tables, gather, raw_partition
+from lakegate.ledger.quarantine import less, quarantine_gaps
+from lakegate.ledger.replayed import without
 from lakegate.ledger.seal import Seal, SealBook
 from lakegate.ledger.sealing import carried, seal_proven, sealed_gaps
 from lakegate.runner.base import GATE_GROUP
@@ -85,15 +94,21 @@ def _balance(
     entries = findings.entries.get(source.partition, [])
     judged = entries[-1].next_offset if entries else 0
     first = 0 if seal is None else seal.next_offset
-    gaps += tiling_gaps(source, entries, log.committed(GATE_GROUP, source) or 0)
+    until = log.committed(GATE_GROUP, source) or 0
+    gaps += tiling_gaps(source, entries, findings.judged[source], until=until)
     fresh = [entry for entry in entries if entry.first_offset >= first]
-    span = Span(source, first, judged, fresh)
+    late = findings.late(source.partition, seal)
+    span = Span(source, first, judged, fresh, late)
     if seal is not None:
-        gaps += sealed_gaps(stream, seal, findings.staged.rows.of(source.partition))
+        gaps += sealed_gaps(stream, seal, without(findings.staged.rows.of(source.partition), late))
     _compare(log, stream, span, findings, gaps)
     acted = [entry for entry in fresh if not entry.observed]
     before = (0, 0, 0, 0) if seal is None else carried(seal)
-    partition = source.partition
+    partition, gone = source.partition, findings.deadletters.quarantined
+    sealed_gone = 0 if seal is None else seal.quarantined
+    quarantined = len(span.gone(gone.main, gone.staged))
+    carried_rows = before[0] + (0 if seal is None else seal.replayed)
+    states = findings.events[partition].count()
     return PartitionBooks(
         source=source,
         raw=log.end_offset(source),
@@ -103,8 +118,13 @@ def _balance(
         accepted=before[0] + sum(entry.accepted for entry in acted),
         rejected=before[1] + sum(entry.rejected for entry in acted),
         tombstones=before[2] + sum(entry.tombstones for entry in acted),
-        landed=before[0] + len(findings.staged.rows.of(partition).between(first, judged)),
-        published=before[0] + len(findings.main.rows.of(partition).between(first, judged)),
+        landed=carried_rows + len(span.inside(findings.staged.rows.of(partition))) + quarantined,
+        published=carried_rows - sealed_gone + len(span.inside(findings.main.rows.of(partition))),
+        quarantined=sealed_gone + quarantined,
+        replayed=states[State.REPLAYED],
+        requested=states[State.REQUESTED],
+        discarded=states[State.DISCARDED],
+        erased=states[State.ERASED],
     )
 
 
@@ -113,7 +133,8 @@ def _compare(
 ) -> None:
     source, validated = span.source, findings.validated
     accepted = span.of(validated.published, validated.landed, validated.waiting)
-    rejected = span.of(findings.deadletters)
+    gone = findings.deadletters.quarantined
+    rejected = span.of(findings.deadletters.rejected)
     tombstones = span.of(validated.tombstones)
     places = {"validated": accepted, "dead letters": rejected, "tombstones": tombstones}
     gaps += misplaced(source, span.entries, places)
@@ -121,14 +142,49 @@ def _compare(
         if not entry.observed:
             gaps += entry_gaps(source, entry, accepted, rejected, tombstones)
     damage: list[str] = []
-    originals = read_raw(log, source, span.first, rejected.offsets, damage)
-    gaps += damage
-    if not damage:
-        where = "among the dead letters"
-        gaps += different(source, originals, rejected, by="in raw", there=where)
-    staged = span.of(validated.published, validated.landed)
+    for letters in (rejected, span.of(gone.main), span.of(gone.staged), span.of(gone.pending)):
+        originals = read_raw(log, source, span.first, letters.offsets, damage)
+        gaps += damage
+        same = np.array_equal(originals.offsets, letters.offsets)  # twice, when replayed between
+        if not damage and not (same and np.array_equal(originals.hashes, letters.hashes)):
+            where = "among the dead letters"
+            gaps += different(source, originals, letters, by="in raw", there=where)
+    gaps += _replayed_gaps(span, findings)
+    staged = _with(span.of(validated.published, validated.landed), span, findings, upto=1)
+    off_staged = span.gone(gone.main, gone.staged)
+    gaps += quarantine_gaps(source, staged, off_staged, where=f"in {stream.table}@staged")
+    staged = less(staged, off_staged)
     where = f"in {stream.table}@staged"
-    gaps += different(source, staged, span.of(findings.staged.rows), by="validated", there=where)
+    found = span.inside(findings.staged.rows.of(source.partition))
+    gaps += different(source, staged, found, by="validated", there=where)
     where = f"in {stream.table}@main"
-    wanted, found = span.of(validated.published), span.of(findings.main.rows)
+    published = _with(span.of(validated.published), span, findings, upto=0)
+    wanted = less(published, span.gone(gone.main))
+    found = span.inside(findings.main.rows.of(source.partition))
     gaps += different(source, wanted, found, by="validated", there=where)
+
+
+def _with(first: Positions, span: Span, findings: Findings, *, upto: int) -> Positions:
+    """The rows accepted at first, and those replayed that should have got as far."""
+    again = span.inside(findings.replayed(span.source.partition, upto=upto))
+    return Positions.of([first.offsets, again.offsets], [first.hashes, again.hashes])
+
+
+def _replayed_gaps(span: Span, findings: Findings) -> Iterator[str]:
+    """Every dead letter that passed has its row in validated, and no row came from nowhere."""
+    partition, source = span.source.partition, span.source
+    rows = span.inside(findings.replayed(partition)).offsets
+    sources = findings.events[partition].replayed()
+    inside = sources[(sources >= span.first) & (sources < span.end)]
+    wanted = np.sort(np.concatenate([inside, span.late]))
+    if np.array_equal(rows, wanted):
+        return
+    missing, surplus = np.setdiff1d(wanted, rows), np.setdiff1d(rows, wanted)
+    if len(missing):
+        yield f"{source}: {name_offsets(missing)} replayed, but not in validated"
+    if len(surplus):
+        yield f"{source}: {name_offsets(surplus)} in validated as replayed, but never were"
+    if not len(missing) and not len(surplus):
+        unique, counts = np.unique(rows, return_counts=True)
+        twice = unique[counts > 1]
+        yield f"{source}: {name_offsets(twice)} in validated as replayed, not as often as replayed"

@@ -18,8 +18,9 @@ __all__ = ["Seal", "SealBook"]
 class Seal(msgspec.Struct, frozen=True):
     """Offsets ``[0, next_offset)`` of one raw partition, as they were proven.
 
-    Every accepted one of them was in the table; ``validated_next`` and ``deadletter_next`` are the
-    offsets behind their outputs, below which those topics need not be read again. ``content`` is
+    Every accepted one of them was in the table, or quarantined; ``validated_next`` and
+    ``deadletter_next`` are the offsets behind their outputs, below which those topics need not be
+    read again. ``content`` is
     the sum modulo 2**64 of their :func:`~lakegate.ledger.content.row_hash` over ``columns``; the
     other checksums are sums of offset hashes.
     """
@@ -37,6 +38,15 @@ class Seal(msgspec.Struct, frozen=True):
     content: int
     columns: tuple[str, ...]
     sealed_at: datetime
+    quarantined: int = 0  # of the accepted and replayed, are no longer in the table
+    letters_next: int = 0  # dead letters of these offsets below it are counted here
+    replayed: int = 0  # rows of theirs that were repaired, and are in the table too
+    triage_next: int = 0  # events below this one have been taken into account
+
+    @property
+    def rows(self) -> int:
+        """Rows of theirs in the table."""
+        return self.accepted + self.replayed - self.quarantined
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ import numpy as np
 
 from lakegate.contract.stream import Stream
 from lakegate.errors import Fenced
-from lakegate.ledger.evidence import Positions
+from lakegate.ledger.evidence import Offsets, Positions
 from lakegate.ledger.findings import Findings, Span, content_columns, raw_partition
+from lakegate.ledger.quarantine import letters_read
 from lakegate.ledger.seal import Seal, SealBook
 from lakegate.topic.base import TopicLog, TopicPartition
 
@@ -33,8 +34,8 @@ def sealed_gaps(stream: Stream, seal: Seal, landed: Positions) -> Iterator[str]:
     where = f"{stream.table}@staged, {seal.topic}[{seal.partition}] below offset {seal.next_offset}"
     if not len(below):
         return  # vouched for by the seal; its rows were counted, not read
-    if len(below) != seal.accepted:
-        yield f"{where}: {len(below):,} rows, {seal.accepted:,} were sealed"
+    if len(below) != seal.rows:
+        yield f"{where}: {len(below):,} rows, {seal.rows:,} were sealed"
     elif seal.columns == tuple(sorted(content_columns(stream))):
         content = int(below.hashes.sum(dtype=np.uint64))
         if content != seal.content:
@@ -59,12 +60,15 @@ def seal_proven(
             e for e in entries if e.first_offset >= first and e.at is not None and e.at < before
         ]
         source = raw_partition(stream, partition)
-        span = Span(source, first, done[-1].next_offset if done else first, done)
-        published = span.of(findings.main.rows)
+        late = findings.late(partition, old)
+        span = Span(source, first, done[-1].next_offset if done else first, done, late)
+        published = span.inside(findings.main.rows.of(partition))
         accepted = sum(entry.accepted for entry in done if not entry.observed)
-        if not done or len(published) != accepted:
+        accepted += len(_replayed(findings, span))
+        gone = len(span.gone(findings.deadletters.quarantined.main))
+        if not (done or len(late)) or len(published) + gone != accepted:
             continue
-        fresh[partition] = _extend(stream, old, span, published)
+        fresh[partition] = _extend(stream, old, span, published, findings)
     if fresh == known:
         return
     for partition, seal in seals.extend(stream.name, fresh).items():
@@ -81,11 +85,36 @@ def seal_proven(
                     transaction.advance(PROOF_GROUP, target, expected=at, to=end)
 
 
-def _extend(stream: Stream, old: Seal | None, span: Span, published: Positions) -> Seal:
+def _replayed(findings: Findings, span: Span) -> Offsets:
+    """Source offsets in the span, or late for it, that were replayed."""
+    sources = findings.events[span.source.partition].replayed()
+    inside = sources[(sources >= span.first) & (sources < span.end)]
+    return np.concatenate([inside, span.late])
+
+
+def _validated_next(findings: Findings, span: Span, before: int) -> int:
+    """The offset of the validated topic below which everything is of the span or before it."""
+    partition = span.source.partition
+    events = findings.events[partition]
+    new = findings.later[partition].replayed(since=events.end)
+    if len(new):
+        return before  # rows came while this was read: the next proof will know them
+    for behind, highest in findings.validated.runs.get(partition, []):
+        if highest >= span.end:
+            break
+        before = max(before, behind)
+    return before
+
+
+def _extend(
+    stream: Stream, old: Seal | None, span: Span, published: Positions, findings: Findings
+) -> Seal:
+    letters = findings.deadletters
     entries = [entry for entry in span.entries if not entry.observed]
     accepted = sum(entry.accepted for entry in entries)
     rejected = sum(entry.rejected for entry in entries)
     tombstones = sum(entry.tombstones for entry in entries)
+    replayed = len(_replayed(findings, span))
     content = int(published.hashes.sum(dtype=np.uint64))
     checksums = [
         sum(entry.accepted_checksum for entry in entries),
@@ -98,8 +127,10 @@ def _extend(stream: Stream, old: Seal | None, span: Span, published: Positions) 
         topic=base.topic,
         partition=base.partition,
         next_offset=span.end,
-        validated_next=base.validated_next + accepted + tombstones,
-        deadletter_next=base.deadletter_next + rejected,
+        validated_next=_validated_next(findings, span, base.validated_next),
+        deadletter_next=letters_read(
+            letters, base.partition, end=span.end, before=base.deadletter_next
+        ),
         accepted=base.accepted + accepted,
         rejected=base.rejected + rejected,
         tombstones=base.tombstones + tombstones,
@@ -108,4 +139,8 @@ def _extend(stream: Stream, old: Seal | None, span: Span, published: Positions) 
         content=(base.content + content) % 2**64,
         columns=tuple(sorted(content_columns(stream))),
         sealed_at=datetime.now(UTC),
+        quarantined=base.quarantined + len(span.gone(letters.quarantined.main)),
+        letters_next=max(base.letters_next, letters.end(base.partition)),
+        replayed=base.replayed + replayed,
+        triage_next=findings.events[base.partition].end,
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakegate.audit.accept import accept as accept_rules
 from lakegate.audit.base import Clock, Counts, Published, WallClock
 from lakegate.audit.evaluate import audit
 from lakegate.audit.publish import publish
 from lakegate.audit.result import AuditReport
 from lakegate.contract.stream import Stream
 from lakegate.errors import PublishRefused
+from lakegate.pipeline.current import reader_of
+from lakegate.pipeline.quarantining import finish, finish_held, publishing, who
 from lakegate.topic.base import TopicLog
 
 if TYPE_CHECKING:
@@ -34,19 +36,30 @@ class Audited:
         """Whether the snapshot may be published."""
         return self.report.passed
 
-    def publish(self) -> Published:
+    def publish(
+        self, *, accept: Sequence[str] = (), reason: str | None = None, by: str | None = None
+    ) -> Published:
         """Move ``main`` to exactly the snapshot that was audited.
+
+        ``accept`` names failed rules to publish in spite of, for this audit only and for a
+        ``reason``; both are kept with ``by`` (whoever runs this, if not given).
 
         Raises:
             PublishRefused: a rule holds it back, or ``main`` has moved; says which and what to do.
         """
-        return publish(
-            self.stream,
-            self.report,
-            publisher=self.project.lake,
-            store=self.project.audits,
-            by=_who(),
-        )
+        by = who() if by is None else by
+        accepted = accept_rules(self.report, accept, reason=reason, by=by) if accept else ()
+        with publishing(self.project, self.stream):
+            finish_held(self.project, self.stream)
+            return publish(
+                self.stream,
+                self.report,
+                publisher=self.project.lake,
+                store=self.project.audits,
+                by=by,
+                accepted=accepted,
+                acceptances=self.project.quarantines,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +83,29 @@ def audit_stream(project: Project, stream: Stream, *, clock: Clock | None = None
     Raises:
         AuditError: nothing has landed yet.
     """
+    finish(project, stream)
     report = audit(
         stream,
-        reader=project.lake,
+        reader=reader_of(project, stream),
         ledger=_Books(project.log),
         clock=WallClock() if clock is None else clock,
         targets={name: found.stream for name, found in project.found.items()},
+        windows=project.windows,
     )
     project.audits.record(report)
+    project.windows.record(report)
     return Audited(project, stream, report)
 
 
-def publish_last(project: Project, stream: Stream) -> Published:
-    """Publish by the newest audit of the stream.
+def publish_last(
+    project: Project,
+    stream: Stream,
+    *,
+    accept: Sequence[str] = (),
+    reason: str | None = None,
+    by: str | None = None,
+) -> Published:
+    """Publish by the newest audit of the stream; see :meth:`Audited.publish`.
 
     Raises:
         PublishRefused: nothing was audited, a rule holds it back, or ``main`` has moved.
@@ -91,11 +114,4 @@ def publish_last(project: Project, stream: Stream) -> Published:
     if report is None:
         message = f"{stream.name} was never audited; run `lakegate audit {stream.name}` first"
         raise PublishRefused(message)
-    return Audited(project, stream, report).publish()
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+    return Audited(project, stream, report).publish(accept=accept, reason=reason, by=by)

@@ -21,8 +21,42 @@
     [ledger]
     seal_after_s = 86400         # proven ranges older than this are sealed
 
+    [models]
+    folder = "models"            # *.sql, from the project's folder
+    memory = "4GB"               # DuckDB spills beyond it
+    timeout_s = 3600             # per query
+
+    [up]                         # docs/reference/up.md
+    host = "127.0.0.1"           # of /health, /ready and /metrics
+    port = 8641
+    workers = 0                  # processes that share the streams' gates; 0: as many as cores
+    drain_s = 30.0               # after SIGTERM; what is left is killed
+    hang_s = 60.0                # a part that has not moved for so long is killed and started again
+    restarts = 10                # of a part within restart_window_s; then it stays down
+    restart_window_s = 600.0
+
+    [schedule]                   # five-field cron (UTC), "30s", "5m", "1h", or "" for never
+    audit = "5m"                 # of streams whose contract has no schedule; publishes what passed
+    publish = true               # after an audit that passed
+    models = true                # after something was published
+    merge = "1m"                 # current-state tables of CDC streams
+    maintain = "17 * * * *"
+    prove = "43 3 * * *"         # the proof; seals what it has proven
+    limit_s = 3600.0             # a job that takes longer is killed
+
+    [gateway]                    # docs/reference/gateway.md
+    host = "127.0.0.1"
+    port = 8321
+    # tokens = { shop = "sha256:…", billing = "env:BILLING_TOKEN", all = "file:tokens.txt" }
+
     [lake]                       # any PyIceberg catalog; by default SQLite and local files
     # catalog = { type = "rest", uri = "…" }
+
+    [alerts]                     # docs/reference/alerts.md
+    default = ["stdout"]         # channels of owners nobody says how to reach
+    deadletter_threshold = 100   # rejected records within window_s
+    # [alerts.channels.ops]
+    # url = "${OPS_CHAT}"        # an Apprise address; or webhook = … and secret = …; or stdout = …
 
 ``LAKEGATE_LOG__PARTITIONS=4`` overrides ``partitions`` of ``[log]``.
 """
@@ -34,7 +68,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -82,10 +116,96 @@ class LedgerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seal_after_s: float = 86_400
 
 
+class ModelsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[models]``."""
+
+    folder: str = "models"
+    memory: str = "4GB"
+    timeout_s: float = 3600
+    threads: int | None = None
+
+
+class UpSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[up]``."""
+
+    host: str = "127.0.0.1"
+    port: int = 8641
+    workers: int = 0
+    drain_s: float = 30.0
+    hang_s: float = 60.0
+    start_s: float = 120.0
+    restarts: int = 10
+    restart_window_s: float = 600.0
+    numbers_s: float = 5.0
+    alert_s: float = 10.0
+
+
+class ScheduleSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[schedule]``."""
+
+    audit: str = "5m"
+    publish: bool = True
+    models: bool = True
+    merge: str = "1m"
+    maintain: str = "17 * * * *"
+    prove: str = "43 3 * * *"
+    limit_s: float = 3600.0
+
+
 class LakeSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[lake]``."""
 
     catalog: dict[str, str] | None = None
+
+
+class ChannelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[alerts.channels.NAME]``: one of ``url``, ``webhook`` (with ``secret``) and ``stdout``."""
+
+    url: str | None = None
+    webhook: str | None = None
+    secret: str | None = None
+    stdout: Literal["text", "json"] | None = None
+
+
+class AlertsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[alerts]``."""
+
+    consumers: str = "consumers"
+    default: tuple[str, ...] = ("stdout",)
+    channels: dict[str, ChannelSection] = {}
+    owners: dict[str, tuple[str, ...]] = {}
+    mail: str | None = None
+    clock: Literal["wall", "event"] = "wall"
+    deadletter_threshold: int = 100
+    warning_threshold: int = 1_000
+    window_s: float = 300
+    sla_window_s: float = 3_600
+    stuck_after_s: float = 60
+    settle_s: float = 60
+    repeat_s: float = 4 * 3_600
+    timeout_s: float = 10
+    max_age_s: float = 86_400
+    keep_s: float = 30 * 86_400
+
+
+class GatewaySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[gateway]``; times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8321
+    tokens: dict[str, str] = {}
+    allow_anonymous: bool = False  # listen beyond this machine without tokens
+    judge: bool = False
+    max_body_bytes: int = 16 << 20  # inflated
+    max_records: int = 50_000  # per request
+    max_pending_bytes: int = 256 << 20  # bodies in hand, all requests together
+    max_connections: int = 10_000
+    max_lag: int | None = None
+    idempotency_window_s: float = 86_400
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    keep_alive_s: float = 30.0
+    drain_timeout_s: float = 10.0
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +217,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     landing: LandingSection = LandingSection()
     ledger: LedgerSection = LedgerSection()
     lake: LakeSection = LakeSection()
+    gateway: GatewaySection = GatewaySection()
+    up: UpSection = UpSection()
+    schedule: ScheduleSection = ScheduleSection()
+    alerts: AlertsSection = AlertsSection()
+    models: ModelsSection = ModelsSection()
 
 
 def find_root(start: Path) -> Path:

@@ -14,6 +14,7 @@ from lakegate.contract.stream import Stream
 from lakegate.errors import CommitConflict, LakegateError
 from lakegate.gate import compile as compile_gate
 from lakegate.pipeline.contracts import ContractWatch, StreamFile
+from lakegate.pipeline.current import check_source
 from lakegate.runner.base import Progress
 from lakegate.runner.embedded import Worker
 from lakegate.runner.lease import FileLease
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from lakegate.lake.landing import Lander
     from lakegate.pipeline.project import Project
 
-__all__ = ["land_waiting", "run_forever", "run_until_idle", "watch"]
+__all__ = ["land_once", "land_waiting", "new_lander", "run_forever", "run_until_idle", "watch"]
 
 _log = logging.getLogger("lakegate.pipeline")
 
@@ -39,6 +40,7 @@ def watch(project: Project, found: StreamFile) -> ContractWatch:
     database = project.state
 
     def claim(stream: Stream) -> None:
+        check_source(project.log, stream)
         claim_version(database, stream.contract, draft=stream.draft)
 
     return ContractWatch(found, claim)
@@ -60,13 +62,13 @@ def run_until_idle(
             until_idle=True, stopped=stopped, on_commit=partial(tell, name)
         )
         if land and not stopped():
-            _land_all(_lander(project, source, project.log))
+            _land_all(new_lander(project, source, project.log))
     return done
 
 
 def land_waiting(project: Project, found: StreamFile) -> int:
     """Land what is waiting of one stream, commit by commit; return the number of rows."""
-    return _land_all(_lander(project, watch(project, found), project.log))
+    return _land_all(new_lander(project, watch(project, found), project.log))
 
 
 def _land_all(lander: Lander) -> int:
@@ -74,13 +76,14 @@ def _land_all(lander: Lander) -> int:
 
     A commit lost to another lander is begun again from what has landed by then.
     """
-    total = _land_once(lander)  # first of all, since it finishes a table cut short in the making
+    total = land_once(lander)  # first of all, since it finishes a table cut short in the making
     while lander.waiting():
-        total += _land_once(lander)
+        total += land_once(lander)
     return total
 
 
-def _land_once(lander: Lander) -> int:
+def land_once(lander: Lander) -> int:
+    """One commit; one that was lost to another lander is begun again. Returns the rows."""
     for attempt in range(_LOST_RACES):
         try:
             return lander.run_once()
@@ -146,7 +149,7 @@ def _land_forever(
     should_stop: Callable[[], bool],
     log: EmbeddedLog,
 ) -> None:
-    landers = [_lander(project, source, log) for source in sources]
+    landers = [new_lander(project, source, log) for source in sources]
     while not should_stop():
         for lander in landers:
             try:
@@ -161,6 +164,8 @@ def _land_forever(
 
 
 def _worker(project: Project, name: str, source: ContractWatch, log: EmbeddedLog) -> Worker:
+    from lakegate.pipeline.alerting import remember_undeclared
+
     config = project.config.gate
     return Worker(
         log,
@@ -170,10 +175,12 @@ def _worker(project: Project, name: str, source: ContractWatch, log: EmbeddedLog
         brake=project.brake,
         batch_records=config.batch_records,
         batch_bytes=config.batch_bytes,
+        on_undeclared=partial(remember_undeclared, project.state),
     )
 
 
-def _lander(project: Project, source: ContractWatch, log: EmbeddedLog) -> Lander:
+def new_lander(project: Project, source: ContractWatch, log: EmbeddedLog) -> Lander:
+    """The lander of one stream, on a log of the caller's thread."""
     from lakegate.lake.landing import Lander
 
     return Lander(log, project.lake, source.current, max_rows=project.config.landing.max_rows)

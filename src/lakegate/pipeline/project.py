@@ -15,6 +15,7 @@ from lakegate.ingest.producer import Producer
 from lakegate.ledger.sealing import PROOF_GROUP
 from lakegate.pipeline.config import Config, find_root, load_config
 from lakegate.pipeline.contracts import StreamFile, streams
+from lakegate.pipeline.current import check_source
 from lakegate.runner.base import Progress
 from lakegate.runner.pause import FileBrake
 from lakegate.topic.base import Retention
@@ -22,14 +23,30 @@ from lakegate.topic.embedded import EmbeddedLog
 
 if TYPE_CHECKING:
     import duckdb
+    from starlette.routing import BaseRoute
 
     from lakegate.audit.base import Clock
+    from lakegate.deadletter.fix import Fix
+    from lakegate.deadletter.preview import Preview
+    from lakegate.deadletter.replay import Replayed
+    from lakegate.ingest.loader import Loaded, Step
     from lakegate.lake import Lake
     from lakegate.lake.maintain import MaintenanceReport
+    from lakegate.lake.merge import MergeReport
     from lakegate.pipeline.auditing import Audited
+    from lakegate.pipeline.deadletters import DeadLetters
+    from lakegate.pipeline.gateway import Gateway
+    from lakegate.pipeline.models import Models
+    from lakegate.pipeline.numbers import Numbers
+    from lakegate.pipeline.quarantining import Quarantined
     from lakegate.pipeline.status import Status
+    from lakegate.pipeline.watching import Watch
     from lakegate.state.audit_store import AuditStore
     from lakegate.state.database import Database
+    from lakegate.state.incident_store import Incident
+    from lakegate.state.quarantine_store import QuarantineStore
+    from lakegate.state.window_store import WindowStore
+    from lakegate.transform.result import ModelResult, RunReport
 
 __all__ = ["Project", "open_project"]
 
@@ -102,6 +119,20 @@ class Project:
 
         return AuditStore(self.state)
 
+    @cached_property
+    def quarantines(self) -> QuarantineStore:
+        """Quarantines and accepted rules, with who, when and why."""
+        from lakegate.state.quarantine_store import QuarantineStore
+
+        return QuarantineStore(self.state)
+
+    @cached_property
+    def windows(self) -> WindowStore:
+        """Results per window of event time, each with its revisions."""
+        from lakegate.state.window_store import WindowStore
+
+        return WindowStore(self.state)
+
     def open_log(self) -> EmbeddedLog:
         """Another view of the project's log, for a thread of its own."""
         return EmbeddedLog(self.state_folder / "log", segment_bytes=self.config.log.segment_bytes)
@@ -123,6 +154,56 @@ class Project:
     def producer(self, stream: str, *, producer_id: str | None = None) -> Producer:
         """A producer for the stream's raw topic."""
         return Producer(self.log, self.stream(stream).topic("raw"), producer_id=producer_id)
+
+    def load(
+        self,
+        stream: str,
+        *files: str | Path,
+        key: str | None = None,
+        keyed: bool = True,
+        file_format: str | None = None,
+        nulls: Sequence[str] = ("",),
+        again: bool = False,
+        on_step: Callable[[Step], None] = lambda _step: None,
+    ) -> list[Loaded]:
+        """Load files (NDJSON, JSON, CSV, Parquet; .gz of the text ones), each once.
+
+        ``key`` names the field that is the key, by default the primary key; ``keyed`` False leaves
+        it out. ``nulls`` are the texts of a CSV that mean null. ``again`` loads a file once more.
+
+        Raises:
+            IngestError: a file cannot be read or its structure is broken; says what was loaded.
+            LogFull: no room; call again to go on.
+        """
+        from lakegate.pipeline.loading import load_files
+
+        return load_files(
+            self,
+            self.stream(stream),
+            files,
+            key=key,
+            keyed=keyed,
+            file_format=file_format,
+            nulls=nulls,
+            again=again,
+            on_step=on_step,
+        )
+
+    def gateway(
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        routes: Sequence[BaseRoute] = (),
+    ) -> Gateway:
+        """The HTTP gateway, bound and not yet started; ``routes`` are served beside its own.
+
+        Raises:
+            IngestError: the address is taken, a token cannot be had, or it would be open to all.
+        """
+        from lakegate.pipeline.gateway import Gateway
+
+        return Gateway(self, host=host, port=port, routes=routes)
 
     def run(
         self,
@@ -163,11 +244,36 @@ class Project:
 
         return audit_stream(self, self.stream(stream), clock=clock)
 
+    def quarantine(
+        self,
+        stream: str,
+        *,
+        rules: Sequence[str],
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> Quarantined:
+        """Take rows that offend failed rules off `staged`; they become dead letters.
+
+        Raises:
+            AuditError: a rule did not fail in the last audit, or cannot name its rows.
+        """
+        from lakegate.pipeline.quarantining import quarantine
+
+        found = self.stream(stream)
+        return quarantine(self, found, rules=rules, reason=reason, by=by, dry_run=dry_run)
+
     def status(self, *names: str, full: bool = False) -> Status:
         """The flow with its counts, and the proof (``full``: of everything that is still there)."""
         from lakegate.pipeline.status import status_of
 
         return status_of(self, self.selected(names), full=full)
+
+    def numbers(self) -> Numbers:
+        """The flow in numbers, cheaply and without proof; see :mod:`lakegate.pipeline.numbers`."""
+        from lakegate.pipeline.numbers import Collector
+
+        return Collector(self).collect()
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """SQL over what is published: a lazy DuckDB relation, each table as of now.
@@ -179,11 +285,112 @@ class Project:
 
         return relation(self, query)
 
+    def models(self) -> Models:
+        """The SQL models, checked; run, test, trace and document them.
+
+        Raises:
+            ContractError: a model is wrong; the message names every problem with its place.
+        """
+        from lakegate.pipeline.models import models_of
+
+        return models_of(self)
+
+    def run_models(
+        self,
+        *names: str,
+        full: bool = False,
+        tell: Callable[[ModelResult], None] = lambda _result: None,
+    ) -> RunReport:
+        """Build the named models, or all, and what they need; see docs/reference/models.md.
+
+        Raises:
+            ContractError: a model is wrong, or none has that name.
+            ModelsBusy: another run goes on; try again.
+        """
+        from lakegate.pipeline.models import run_models
+
+        return run_models(self, names, full=full, tell=tell)
+
     def maintain(self, stream: str) -> MaintenanceReport:
         """Compact small files, expire snapshots, remove orphans; apply retention to the topics."""
         report = self.lake.maintain(self.stream(stream))
         self.log.retain()
         return report
+
+    def watch(self) -> Watch:
+        """Who evaluates service levels and breaches as data flows; see its ``tick``.
+
+        Raises:
+            ProjectError: ``[alerts]`` is at fault.
+        """
+        from lakegate.pipeline.watching import Watch
+
+        return Watch(self)
+
+    def incidents(
+        self, stream: str | None = None, *, only_open: bool = True
+    ) -> tuple[Incident, ...]:
+        """Incidents of a stream or of all, the newest first; by default those that are open."""
+        from lakegate.pipeline.alerting import incidents_of
+
+        return incidents_of(self, stream, only_open=only_open)
+
+    def deadletters(self, stream: str) -> DeadLetters:
+        """The dead letters of a stream: by cause, in full, discarded."""
+        from lakegate.pipeline.deadletters import DeadLetters
+
+        return DeadLetters(self, self.stream(stream))
+
+    def fixes(self) -> list[Fix]:
+        """The fixes in ``fixes/``, in the order in which they apply.
+
+        Raises:
+            ProjectError: a file cannot be used; says all that is wrong, with file and line.
+        """
+        from lakegate.pipeline.deadletters import fixes_of
+
+        return fixes_of(self)
+
+    def preview(
+        self, stream: str | None = None, *fixes: str, again: bool = False, unchanged: bool = False
+    ) -> list[Preview]:
+        """What :meth:`replay` would do, judged by the same gate; changes nothing."""
+        from lakegate.pipeline.deadletters import preview_fixes
+
+        return preview_fixes(self, stream, fixes, again=again, unchanged=unchanged)
+
+    def replay(
+        self,
+        stream: str | None = None,
+        *fixes: str,
+        again: bool = False,
+        unchanged: bool = False,
+        why: str | None = None,
+    ) -> list[Replayed]:
+        """Repair the open dead letters of a stream (None: of all) and send them to the gate again.
+
+        ``fixes`` are names, all by default. Each dead letter is replayed successfully at most once;
+        one that failed by the same fixes under the same contract is left alone unless ``again``.
+        ``unchanged``: those no fix matches go as they are, where the contract has changed since.
+        Judged by the next :meth:`run`, or by a worker that is running.
+
+        Raises:
+            ProjectError: no such fix, or the stream only observes.
+        """
+        from lakegate.pipeline.deadletters import replay_fixes
+
+        return replay_fixes(self, stream, fixes, again=again, unchanged=unchanged, why=why)
+
+    def merge(self, stream: str) -> MergeReport:
+        """Bring the merged table of a stream of changes to what is published; exactly once.
+
+        Raises:
+            LakeError: the stream takes plain records.
+            CommitConflict: others kept merging; nothing of this merge happened; try again.
+        """
+        from lakegate.pipeline.current import merge_stream
+
+        return merge_stream(self, self.stream(stream))
 
     def resume(self, stream: str, *, reason: str) -> bool:
         """Let a paused stream go on, and keep the reason; False if it was not paused."""
@@ -207,10 +414,13 @@ class Project:
             age=None if age is None else timedelta(seconds=age), size_bytes=config.retention_bytes
         )
         there = self.log.topics()
+        check_source(self.log, stream)
         for kind, retention in (
             ("raw", bounded),
             ("validated", bounded),
             ("deadletter", Retention()),  # kept until somebody has dealt with them
+            ("replay", Retention()),
+            ("triage", Retention()),
         ):
             topic = stream.topic(kind)
             if topic not in there:

@@ -26,11 +26,15 @@ __all__ = ["LakeTables", "Status", "status_of"]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The proof of each stream, sentences on paused ones, and how long the proving took."""
+    """The proof of each stream, sentences on paused ones, and how long the proving took.
+
+    ``decisions`` are sentences on what is published in spite of a failed rule.
+    """
 
     proofs: tuple[StreamProof, ...]
     pauses: tuple[str, ...]
     seconds: float
+    decisions: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -63,6 +67,7 @@ class Status:
                 for proof in self.proofs
             ],
             "paused": list(self.pauses),
+            "decisions": list(self.decisions),
         }
 
 
@@ -85,6 +90,13 @@ class LakeTables:
             if OFFSETS in snapshot.properties:
                 return parse_offsets(snapshot.properties[OFFSETS])
         return {}
+
+    def quarantined(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
+        """Per dead letter partition: below which offset the quarantined are off the branch."""
+        head = self.lake.head(stream, branch)
+        if head is None:
+            return {}
+        return self.lake.quarantined(stream, snapshot_id=head.snapshot_id)
 
     def count(self, stream: Stream, branch: str) -> int:
         """Rows of a branch, as its metadata says."""
@@ -129,4 +141,16 @@ def status_of(project: Project, chosen: Sequence[Stream], *, full: bool) -> Stat
                 f"offset {pause.next_offset}: {pause.reason}; `lakegate resume {stream.name} "
                 "--reason …`"
             )
-    return Status(proofs, tuple(pauses), time.monotonic() - started)
+    decisions = tuple(said for stream in chosen for said in _decisions(project, stream, tables))
+    return Status(proofs, tuple(pauses), time.monotonic() - started, decisions)
+
+
+def _decisions(project: Project, stream: Stream, tables: LakeTables) -> Iterator[str]:
+    main = tables.snapshot(stream, "main")
+    if main is None or not (project.state_folder / "state.db").exists():
+        return
+    for one in project.quarantines.acceptances(stream.name, snapshot_id=main):
+        yield (
+            f"{stream.name} is published in spite of {one.rule}: {one.by} accepted it on "
+            f"{one.at:%Y-%m-%d %H:%M:%S}: {one.reason}"
+        )

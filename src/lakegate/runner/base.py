@@ -69,6 +69,8 @@ class Progress:
     batches: int = 0
     fenced: int = 0
     gate_errors: int = 0
+    replayed: int = 0
+    failed: int = 0  # replayed, and rejected again
 
     @property
     def records(self) -> int:

@@ -1,4 +1,4 @@
-"""The gate in this process: raw topic in, validated and dead letters out, exactly once.
+"""The gate in this process: raw and replay topics in, validated and dead letters out, exactly once.
 
 Everything a round of pieces becomes (validated rows, dead letters, ledger entries, the consumer's
 offsets) is committed in one transaction of the log, which refuses it if anybody else moved an
@@ -18,6 +18,7 @@ from lakegate.errors import Fenced, LakegateError
 from lakegate.fault import reach
 from lakegate.runner.base import GATE_GROUP, Brake, Lease, Pause, Progress, StreamSource
 from lakegate.runner.judge import Judged, JudgeGate, Piece, join, judge
+from lakegate.runner.replay import judge_replay
 from lakegate.topic.base import Batch, TopicLog, TopicPartition
 
 __all__ = ["FAULT_POINTS", "Worker"]
@@ -57,6 +58,7 @@ class Worker:
         batch_records: int = 10_000,
         batch_bytes: int = 32 << 20,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_undeclared: Callable[[str, Sequence[str]], None] = lambda _stream, _paths: None,
     ) -> None:
         self._log = log
         self._source = source
@@ -66,6 +68,7 @@ class Worker:
         self._batch_records = batch_records
         self._batch_bytes = batch_bytes
         self._clock = clock
+        self._on_undeclared = on_undeclared
         self._gate: JudgeGate | None = None
         self._offsets: dict[TopicPartition, int] = {}
         self._turn = 0
@@ -124,18 +127,21 @@ class Worker:
         gate = self._gate_in_force()
         if self._is_paused(gate.stream.name):
             return False
-        pieces = tuple(
-            (piece, judge(gate, piece, now=self._clock())) for piece in self._read(gate.stream)
-        )
+        pieces = tuple((piece, self._judge(gate, piece)) for piece in self._read(gate.stream))
         if not pieces:
             return False
         self._commit(_Round(gate.stream, pieces))
         return True
 
+    def _judge(self, gate: JudgeGate, piece: Piece) -> Judged:
+        replayed = piece.source.topic == gate.stream.topic("replay")
+        return (judge_replay if replayed else judge)(gate, piece, now=self._clock())
+
     def _gate_in_force(self) -> JudgeGate:
         stream = self._source.current()
         if self._gate is None:
-            self._log.register(GATE_GROUP, stream.topic("raw"))
+            for topic in self._topics(stream):
+                self._log.register(GATE_GROUP, topic)
         if self._gate is None or self._gate.stream.contract != stream.contract:
             self._gate = self._compile(stream)
             _log.info("stream %s is judged by %s", stream.name, _describe(stream.contract))
@@ -148,14 +154,18 @@ class Worker:
 
     def _read(self, stream: Stream) -> Iterator[Piece]:
         """At most ``batch_records`` over all partitions, starting with another one each time."""
-        topic = stream.topic("raw")
-        count = self._log.topics()[topic]
+        there = self._log.topics()
+        sources = [
+            TopicPartition(topic, number)
+            for topic in self._topics(stream)
+            for number in range(there[topic])
+        ]
         self._turn += 1
         left = self._batch_records
-        for step in range(count):
+        for step in range(len(sources)):
             if left <= 0:
                 return
-            source = TopicPartition(topic, (self._turn + step) % count)
+            source = sources[(self._turn + step) % len(sources)]
             batches = list(
                 self._log.read(
                     source,
@@ -167,6 +177,12 @@ class Worker:
             if batches:
                 left -= _count(batches)
                 yield join(batches)
+
+    def _topics(self, stream: Stream) -> list[str]:
+        """What is judged: raw, and replayed records unless verdicts are only observed."""
+        raw, replay = stream.topic("raw"), stream.topic("replay")
+        observed = stream.enforcement is Enforcement.OBSERVE
+        return [raw] if observed or replay not in self._log.topics() else [raw, replay]
 
     def _offset(self, source: TopicPartition) -> int:
         if source not in self._offsets:
@@ -192,6 +208,9 @@ class Worker:
                     if judged.deadletter is not None:
                         target = TopicPartition(stream.topic("deadletter"), partition)
                         transaction.append(target, judged.deadletter)
+                    if judged.triage is not None:
+                        target = TopicPartition(stream.topic("triage"), partition)
+                        transaction.append(target, judged.triage)
                 transaction.account(judged.entry)
                 transaction.advance(
                     GATE_GROUP, piece.source, expected=piece.base_offset, to=piece.next_offset
@@ -204,9 +223,13 @@ class Worker:
     def _tell(self, stream: Stream, piece: Piece, judged: Judged) -> None:
         progress, entry = self.progress, judged.entry
         progress.batches += 1
-        progress.accepted += entry.accepted
-        progress.rejected += entry.rejected
-        progress.tombstones += entry.tombstones
+        if piece.source.topic == stream.topic("replay"):
+            progress.replayed += entry.accepted
+            progress.failed += entry.rejected
+        else:
+            progress.accepted += entry.accepted
+            progress.rejected += entry.rejected
+            progress.tombstones += entry.tombstones
         progress.noted += entry.noted
         progress.gate_errors += len(judged.gate_errors)
         for error in judged.gate_errors:
@@ -234,7 +257,10 @@ class Worker:
     def _tell_unknown(self, stream: Stream, paths: frozenset[str]) -> None:
         """Field names come from outside: neither the log nor memory grows with them for ever."""
         room = _UNKNOWN_PATHS - len(self._unknown_paths)
-        for path in sorted(paths - self._unknown_paths)[:room] if room else ():
+        fresh = sorted(paths - self._unknown_paths)[:room] if room else []
+        if fresh:
+            self._on_undeclared(stream.name, fresh)
+        for path in fresh:
             _log.info("stream %s: first sight of undeclared field %r", stream.name, path)
             self._unknown_paths.add(path)
             if len(self._unknown_paths) == _UNKNOWN_PATHS:

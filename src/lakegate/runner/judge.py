@@ -21,10 +21,24 @@ from lakegate.topic.base import Batch, LedgerEntry, TopicPartition
 from lakegate.topic.checksum import offset_checksum
 from lakegate.topic.schema import DEADLETTER, SOURCE_COLUMNS, validated_schema
 
-__all__ = ["TOMBSTONES", "JudgeGate", "Judged", "Piece", "join", "judge"]
+__all__ = [
+    "REPLAYED",
+    "TOMBSTONES",
+    "JudgeGate",
+    "Judged",
+    "Piece",
+    "entry_of",
+    "join",
+    "judge",
+    "one_chunk",
+    "reasons_of",
+    "verdicts_on",
+]
 
 # Metadata of a batch of `*.validated` that holds tombstones: source columns only.
 TOMBSTONES = {b"lakegate.kind": b"tombstones"}
+# Of one that holds repaired records: their coordinates are older than those around them.
+REPLAYED = {b"lakegate.kind": b"replayed"}
 
 
 class JudgeGate(Protocol):
@@ -67,6 +81,7 @@ class Judged:
     ``validated`` are batches in source order: accepted rows in :func:`validated_schema`, and runs
     of tombstones (marked by :data:`TOMBSTONES`) where they stood. ``deadletter`` is None when
     nothing was rejected. ``critical`` is the first critical failure, which pauses the stream.
+    ``triage`` are events of dead letters (a replayed piece has them).
     """
 
     validated: tuple[pa.RecordBatch, ...]
@@ -75,6 +90,7 @@ class Judged:
     critical: Failure | None
     gate_errors: tuple[Exception, ...]
     unknown_paths: frozenset[str]
+    triage: pa.RecordBatch | None = None
 
 
 def join(batches: Sequence[Batch]) -> Piece:
@@ -99,7 +115,7 @@ def join(batches: Sequence[Batch]) -> Piece:
 
 def judge(gate: JudgeGate, piece: Piece, *, now: datetime) -> Judged:
     """Judge every record of a piece; never raises for what a record holds or does to the gate."""
-    verdicts, errors = _verdicts(gate, piece.rows.column("value"), piece.rows.column("key"))
+    verdicts, errors = verdicts_on(gate, piece.rows.column("value"), piece.rows.column("key"))
     verdict = joined(verdicts) if len(verdicts) > 1 else verdicts[0][1]
     accepted_at = np.asarray(verdict.accepted_index, dtype=np.int64)
     rejected_at = np.array([record.index for record in verdict.rejected], dtype=np.int64)
@@ -108,14 +124,14 @@ def judge(gate: JudgeGate, piece: Piece, *, now: datetime) -> Judged:
     return Judged(
         validated=tuple(_validated(gate.schema, piece, rows, accepted_at, tombstones_at)),
         deadletter=_deadletter(gate.stream, piece, records, rejected_at, now),
-        entry=_entry(gate.stream, piece, accepted_at, rejected_at, tombstones_at, noted),
+        entry=entry_of(gate.stream, piece, accepted_at, rejected_at, tombstones_at, noted),
         critical=next((f for r in records if r.critical for f in _worst_first(r)), None),
         gate_errors=tuple(errors),
         unknown_paths=verdict.unknown_paths,
     )
 
 
-def _verdicts(
+def verdicts_on(
     gate: JudgeGate, values: pa.Array, keys: pa.Array
 ) -> tuple[list[tuple[int, Verdict]], list[Exception]]:
     """Verdicts with the position each starts at; a failing batch is halved down to the culprit."""
@@ -157,9 +173,7 @@ def _validated(
     whole = None
     if len(accepted_at):
         columns = [*accepted.combine_chunks().columns, *_source_columns(piece, accepted_at)]
-        table = pa.table(
-            [_one_chunk(column) for column in columns], schema=validated_schema(schema)
-        )
+        table = pa.table([one_chunk(column) for column in columns], schema=validated_schema(schema))
         whole = table.to_batches()[0]
     if not len(tombstones_at):
         if whole is not None:
@@ -211,19 +225,7 @@ def _deadletter(
     if not rejected:
         return None
     rows, n = piece.rows.take(pa.array(at)), len(at)
-    reasons = [
-        [
-            {
-                "path": failure.path,
-                "rule": failure.rule,
-                "expected": failure.expected,
-                "observed": failure.observed,
-                "severity": failure.severity.value,
-            }
-            for failure in record.failures
-        ]
-        for record in rejected
-    ]
+    reasons = [reasons_of(record) for record in rejected]
     return pa.record_batch(
         [
             *rows.columns,
@@ -240,7 +242,21 @@ def _deadletter(
     )
 
 
-def _entry(
+def reasons_of(record: Rejected) -> list[dict[str, str]]:
+    """The failures of a record as rows of :data:`~lakegate.topic.schema.REASONS`."""
+    return [
+        {
+            "path": failure.path,
+            "rule": failure.rule,
+            "expected": failure.expected,
+            "observed": failure.observed,
+            "severity": failure.severity.value,
+        }
+        for failure in record.failures
+    ]
+
+
+def entry_of(
     stream: Stream,
     piece: Piece,
     accepted_at: npt.NDArray[np.int64],
@@ -248,6 +264,7 @@ def _entry(
     tombstones_at: npt.NDArray[np.int64],
     noted: int,
 ) -> LedgerEntry:
+    """What the gate did with a piece, from the positions of each kind in it."""
     return LedgerEntry(
         stream=stream.name,
         source=piece.source,
@@ -269,7 +286,8 @@ def _worst_first(record: Rejected) -> list[Failure]:
     return sorted(record.failures, key=lambda failure: -failure.severity.rank)
 
 
-def _one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+def one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
     if isinstance(column, pa.ChunkedArray):
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     return column

@@ -60,6 +60,8 @@ class Work:
     entries: list[LedgerEntry] = field(default_factory=list)
     advances: list[Advance] = field(default_factory=list)
     stamped: Stamped | None = None
+    # Called inside the commit with the first offsets and its time; nothing happens if it raises.
+    keep: Callable[[Sequence[int], int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,10 @@ class Commits:
         with self._segments.committing():
             if work.stamped is not None and (bases := self._acknowledged(work)) is not None:
                 return bases
-            for advance in work.advances:
-                self._advance(advance)
             now_us = to_us(self._clock())
             bases = self._publish(placed, now_us)
+            for advance in work.advances:  # last: one may move over what this commit appends
+                self._advance(advance)
             for entry in work.entries:
                 account(self._index, entry, now_us)
             if work.stamped is not None:
@@ -121,6 +123,8 @@ class Commits:
                     stamped.scope,
                     list(zip(targets, bases, strict=True)),
                 )
+            if work.keep is not None:
+                work.keep(bases, now_us)
         self.count += 1
         return bases
 

@@ -30,9 +30,10 @@ from lakegate.topic.base import (
     TopicPartition,
     Transaction,
 )
-from lakegate.topic.books import entries
+from lakegate.topic.books import LedgerTotals, entries, recent, totals
 from lakegate.topic.codec import record_batch
 from lakegate.topic.commit import Advance, Commits, Stamped, Work
+from lakegate.topic.delivery import Deliveries, Delivery, Receipt
 from lakegate.topic.erase import Erasure, scrub
 from lakegate.topic.index import Index
 from lakegate.topic.partitioner import assign, sticky
@@ -101,6 +102,7 @@ class EmbeddedLog:
         self._erasure = Erasure(self._index, self._segments, self._commits, self._reading)
         # Processes that send one record each should not all choose the same partition.
         self._turn = os.getpid()
+        self._deliveries = Deliveries(self._index, self._commits, clock=clock, turn=self._turn)
         self._seen = (self._index.data_version(), 0)
 
     def create(self, topic: str, *, partitions: int = 1, retention: Retention = _KEEP) -> None:
@@ -180,6 +182,34 @@ class EmbeddedLog:
                 coordinates[position] = (staged.target, base + step)
         return [coordinates[position] for position in range(len(records))]
 
+    def deliver(self, deliveries: Sequence[Delivery]) -> list[Receipt]:
+        """Append deliveries in one commit; return the receipt of each, in order.
+
+        Records go to the partitions their keys choose; those without key to one partition, another
+        with each call. A delivery whose token is known (or came earlier in ``deliveries``) appends
+        nothing: it gets the receipt of the first again, or a conflict if its digest differs.
+
+        Raises:
+            UnknownTopic: no such topic.
+            LogFull, TopicError: no room, or the disk failed. Nothing was appended in any case.
+        """
+        return self._deliveries.deliver(deliveries)
+
+    def forget_deliveries(self, age: timedelta) -> int:
+        """Forget the tokens of deliveries older than ``age``; return how many there were."""
+        return self._deliveries.forget(age)
+
+    def taken(self, topic: str, producer_id: str) -> tuple[int, int]:
+        """The newest epoch of a producer that sends to the topic, and its next sequence.
+
+        (0, 0) if nothing of it was ever taken.
+        """
+        number, _ = self._topic(topic)
+        row = self._index.one(
+            "SELECT epoch, sequence FROM producer WHERE id = ? AND scope = ?", producer_id, -number
+        )
+        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
     def _topic(self, topic: str) -> tuple[int, int]:
         row = self._index.one("SELECT id, partitions FROM topic WHERE name = ?", topic)
         if row is None:
@@ -240,6 +270,17 @@ class EmbeddedLog:
     def ledger(self, stream: str) -> Iterator[LedgerEntry]:
         """Every entry of the stream, by topic, partition and first offset."""
         return entries(self._index, stream)
+
+    def ledger_totals(self, stream: str, source: TopicPartition, *, since: int = 0) -> LedgerTotals:
+        """Sums over the ledger of one partition from offset ``since`` on; cheap, for live views."""
+        return totals(self._index, stream, source, since=since)
+
+    def ledger_after(self, position: int, *, since: datetime) -> tuple[list[LedgerEntry], int]:
+        """Entries of all streams committed after a position and not before ``since``.
+
+        In order of commit, with the position to go on from; position 0 is the beginning.
+        """
+        return recent(self._index, position, since)
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep until something was committed since the last call (or since opening)."""

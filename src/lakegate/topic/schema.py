@@ -7,9 +7,11 @@ import pyarrow as pa
 __all__ = [
     "DEADLETTER",
     "HEADERS",
+    "QUARANTINE_NOTE",
     "REASONS",
     "RECORD",
     "SOURCE_COLUMNS",
+    "TRIAGE",
     "validated_schema",
 ]
 
@@ -51,6 +53,29 @@ DEADLETTER = pa.schema(
         pa.field("contract_digest", pa.string(), nullable=False),
         pa.field("rejected_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("reasons", REASONS, nullable=False),
+    ]
+)
+
+# Metadata of a batch of `*.deadletter` that a quarantine made: which one, as JSON.
+QUARANTINE_NOTE = b"lakegate.quarantine"
+
+# `*.triage`: what happened to a dead letter, one row per event; the last one is its state.
+TRIAGE = pa.schema(
+    [
+        pa.field("deadletter_partition", pa.int32(), nullable=False),
+        pa.field("deadletter_offset", pa.int64(), nullable=False),
+        pa.field("source_topic", pa.string(), nullable=False),
+        pa.field("source_partition", pa.int32(), nullable=False),
+        pa.field("source_offset", pa.int64(), nullable=False),
+        pa.field("event", pa.string(), nullable=False),
+        pa.field("replay_offset", pa.int64()),  # of replayed and failed: the record judged
+        pa.field("fixes", pa.string()),  # JSON: name, digest, git commit and state of each
+        pa.field("fixes_digest", pa.string()),  # of all that applied, in their order
+        pa.field("contract_digest", pa.string()),  # of the contract in force
+        pa.field("reasons", REASONS),  # of failed
+        pa.field("who", pa.string()),
+        pa.field("why", pa.string()),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
     ]
 )
 

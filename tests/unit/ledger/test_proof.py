@@ -41,7 +41,7 @@ class Branches:
             source = TopicPartition("numbers.validated", partition)
             for batch in log.read(source, 0, max_records=1_000_000):
                 upto[source] = batch.next_offset
-                if b"lakegate.kind" not in (batch.rows.schema.metadata or {}):
+                if (batch.rows.schema.metadata or {}).get(b"lakegate.kind") != b"tombstones":
                     batches.append(batch.rows)
         self._move("staged", pa.Table.from_batches(batches), upto)
 
@@ -63,6 +63,9 @@ class Branches:
 
     def landed(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
         return self.upto[self.heads[branch]]
+
+    def quarantined(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
+        return {}
 
     def count(self, stream: Stream, branch: str) -> int:
         return self.tables[self.heads[branch]].num_rows

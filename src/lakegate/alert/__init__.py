@@ -1,0 +1,1 @@
+"""Alerts: what is a breach, who hears of it, and getting it there."""

@@ -1,0 +1,1 @@
+"""Dead letters: causes, fixes and replay."""

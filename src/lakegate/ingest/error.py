@@ -1,0 +1,23 @@
+"""What can go wrong on the way in."""
+
+from __future__ import annotations
+
+from lakegate.errors import LakegateError
+
+__all__ = ["Behind", "Closed", "IngestError"]
+
+
+class IngestError(LakegateError):
+    """A file cannot be loaded, or the gateway cannot serve."""
+
+
+class Behind(IngestError):
+    """The stream is further behind than allowed; nothing was appended."""
+
+    transient = True
+
+
+class Closed(IngestError):
+    """The intake takes nothing more; nothing was appended."""
+
+    transient = True

@@ -1,0 +1,48 @@
+"""Part ``lander``: lands every stream in turn; one that cannot land does not hold up the others."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lakegate.pipeline.supervisor.trouble import Persistent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakegate.lake.landing import Lander
+    from lakegate.pipeline.supervisor.child import Part
+
+__all__ = ["play"]
+
+
+def play(part: Part) -> None:
+    """Land until asked to leave; then land what is still waiting, and leave."""
+    from lakegate.pipeline.flow import new_lander, watch
+    from lakegate.pipeline.project import open_project
+
+    with open_project(part.root) as project:
+        work: list[tuple[Persistent, Callable[[], None]]] = []
+        for name in part.streams:
+            source = watch(project, project.found[name])
+            lander = new_lander(project, source, project.log)
+            work.append((Persistent(name, part.heart), partial(_land, part, lander)))
+        last = False
+        while not last:
+            last = part.leaving.is_set()
+            for persistent, land in work:
+                persistent.attempt(land)
+                part.heart.turn()
+            if not last:
+                part.pause(project.config.landing.interval_s)
+
+
+def _land(part: Part, lander: Lander) -> None:
+    """Commit by commit, until nothing waits."""
+    from lakegate.pipeline.flow import land_once
+
+    land_once(lander)  # first of all, since it finishes a table cut short in the making
+    part.heart.turn()
+    while lander.waiting():
+        land_once(lander)
+        part.heart.turn()

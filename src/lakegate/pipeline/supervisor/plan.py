@@ -1,0 +1,41 @@
+"""``python -m lakegate.pipeline.supervisor.plan FOLDER``: can the project run, and what has it?
+
+Prints the plan as one line of JSON; or says on standard error what is wrong, and exits with 2.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import msgspec
+
+from lakegate.errors import LakegateError
+
+__all__ = ["main"]
+
+
+def main(folder: str) -> int:
+    """See the module."""
+    from lakegate.pipeline.agenda import entries
+    from lakegate.pipeline.flow import watch
+    from lakegate.pipeline.project import open_project
+    from lakegate.pipeline.up import Plan
+
+    logging.disable()
+    try:
+        with open_project(folder) as project:
+            entries([found.stream for found in project.found.values()], project.config.schedule)
+            for found in project.found.values():
+                watch(project, found)  # a version claimed by another contract is told now
+            plan = Plan(tuple(project.found))
+    except LakegateError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(msgspec.json.encode(plan).decode() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(str(Path(sys.argv[1]))))

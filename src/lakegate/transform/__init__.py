@@ -1,0 +1,1 @@
+"""SQL models over published tables: silver and gold."""

@@ -1,0 +1,209 @@
+"""``lakegate up``: real processes, killed, stopped, asked to leave; nothing lost, none left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from .survival import call, finish, make_project, order, proven, refused, start
+from .up import TOML, Up, alive, running
+
+pytestmark = pytest.mark.slow
+PARTS = ("gateway", "gate", "lander", "jobs", "watch")
+
+
+def ndjson(first: int, count: int) -> bytes:
+    """Orders; every tenth is refused by its contract."""
+    lines = [
+        b'{"number": "wrong"}' if number % 10 == 0 else order(number)
+        for number in range(first, first + count)
+    ]
+    return b"\n".join(lines)
+
+
+def project(folder: Path, more: str = "") -> Path:
+    return make_project(folder, toml=TOML.format(more=more))
+
+
+def published(folder: Path) -> int:
+    said = call(folder, "query", "select count(*) as n from orders", "--format", "json")
+    return int(said.out.split(":")[1].rstrip("}\n ")) if said.code == 0 else 0
+
+
+def wait_published(up: Up, count: int) -> None:
+    def reached() -> bool:
+        status, page = up.get("/metrics")
+        wanted = f'lakegate_published_rows{{stream="orders"}} {float(count)}'
+        return status == 200 and wanted in page.decode()
+
+    up.until(reached, f"{count} rows published")
+
+
+def test_each_part_dies_and_comes_back_and_every_record_is_there_once(tmp_path: Path) -> None:
+    with running(project(tmp_path)) as up:
+        sent, done = [0], threading.Event()
+
+        def client() -> None:
+            while not done.is_set():
+                up.send(ndjson(sent[0], 20), key=f"batch-{sent[0]}")
+                sent[0] += 20
+                time.sleep(0.02)
+
+        sender = threading.Thread(target=client)
+        sender.start()
+        for name in PARTS:
+            before = up.parts()[name]
+            os.kill(before["pid"], signal.SIGKILL)
+
+            def back(name: str = name, before: dict[str, object] = before) -> bool:
+                now = up.parts()[name]
+                return now["status"] == "up" and now["pid"] != before["pid"]
+
+            up.until(back, f"{name} is back")
+        done.set()
+        sender.join(60)
+        accepted = sent[0] * 9 // 10
+        wait_published(up, accepted)
+        status, page = up.get("/metrics")
+        assert status == 200
+        text = page.decode()
+        for name in PARTS:
+            assert f'lakegate_part_restarts_total{{part="{name}"}} 1.0' in text
+        rejected = f'lakegate_records_total{{outcome="rejected",stream="orders"}} {sent[0] / 10}'
+        up.until(lambda: rejected in up.get("/metrics")[1].decode(), "all rejected are counted")
+        assert 'lakegate_gateway_requests_total{outcome="2xx"}' in text
+        assert up.stop() == 0
+    proven(tmp_path, raw=sent[0], accepted=accepted, rejected=sent[0] // 10, published=accepted)
+    told = [line["message"] for line in up.lines() if line["part"] == "watch"]
+    assert any("gate is dead" in message for message in told), told
+
+
+def test_the_supervisor_is_killed_and_leaves_no_orphans(tmp_path: Path) -> None:
+    with running(project(tmp_path)) as up:
+        up.send(ndjson(0, 100), key="a")
+        pids = [part["pid"] for part in up.parts().values()]
+        up.process.kill()
+        up.process.wait()
+        deadline = time.monotonic() + 10
+        while any(alive(pid) for pid in pids):
+            assert time.monotonic() < deadline, "parts outlived their supervisor"
+            time.sleep(0.05)
+    with running(tmp_path) as up:
+        up.send(ndjson(100, 100), key="b")
+        wait_published(up, 180)
+        assert up.stop() == 0
+    proven(tmp_path, raw=200, published=180)
+
+
+def test_a_part_that_hangs_is_killed_and_started_again(tmp_path: Path) -> None:
+    with running(project(tmp_path, "hang_s = 8.0")) as up:
+        before = up.parts()["gate"]["pid"]
+        os.kill(before, signal.SIGSTOP)
+        up.send(ndjson(0, 50), key="a")
+        up.until(lambda: up.parts()["gate"]["pid"] not in {before, None}, "gate is another one")
+        wait_published(up, 45)
+        assert not alive(before)
+        assert "did not move" in up.parts()["gate"]["ended"]
+
+
+def test_a_part_that_ends_too_often_stays_down_and_the_rest_goes_on(tmp_path: Path) -> None:
+    with running(project(tmp_path, "restarts = 1")) as up:
+        assert up.get("/ready")[0] == up.get("/health")[0] == 200
+        for _ in range(2):
+            up.until(lambda: up.parts()["lander"]["status"] == "up", "lander up")
+            os.kill(up.parts()["lander"]["pid"], signal.SIGKILL)
+            up.until(lambda: up.parts()["lander"]["status"] != "up", "lander noticed")
+        up.until(lambda: up.parts()["lander"]["status"] == "down", "lander stays down")
+        assert up.get("/health")[0] == 503
+        assert b'"lander":{"status":"down"' in up.get("/health")[1]
+        up.send(ndjson(0, 10), key="a")
+        assert up.get("/ready")[0] == 200  # data is taken and judged all the same
+        os.kill(up.parts()["gate"]["pid"], signal.SIGSTOP)
+        up.process.send_signal(signal.SIGTERM)  # the gate does not hear that it should leave
+        up.until(lambda: up.parts()["gate"]["status"] == "leaving", "the gate is asked to leave")
+        assert up.stop() == 0  # a second signal kills what is left
+    proven(tmp_path, raw=10)
+
+
+def test_sigterm_drains_in_order(tmp_path: Path) -> None:
+    with running(project(tmp_path, "drain_s = 20.0")) as up:
+        second = start(tmp_path, "up")
+        refused(finish(second), "already runs", f"pid {up.process.pid}")
+        for number in range(20):
+            assert up.post(ndjson(number * 100, 100), key=str(number)) in {200, 201, 202}
+        assert up.stop() == 0
+        left = [line["message"].split()[0] for line in up.lines() if " has left" in line["message"]]
+        assert left == list(PARTS)
+    proven(tmp_path, raw=2000)
+    with running(tmp_path) as up:
+        wait_published(up, 1800)
+
+
+def test_what_cannot_start_says_why(tmp_path: Path) -> None:
+    project(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = finish(start(tmp_path, "up", LAKEGATE_UP__PORT=str(port)))
+        refused(said, f"port {port}", "taken", "[up] port")
+        said = finish(start(tmp_path, "up", LAKEGATE_GATEWAY__PORT=str(port)))
+        refused(said, f"port {port}", "taken", "[gateway] port")
+    said = finish(start(tmp_path, "up", LAKEGATE_SCHEDULE__AUDIT="sometimes"))
+    refused(said, "[schedule] audit", "`sometimes` is no schedule")
+    (tmp_path / "contracts" / "orders.odcs.yaml").write_text("apiVersion: v3.1.0\nkind: Nothing\n")
+    said = finish(start(tmp_path, "up"))
+    refused(said, "orders.odcs.yaml")
+    assert not (tmp_path / ".lakegate" / "up.json").exists()
+
+
+def test_gateway_and_gate_restart_under_load(tmp_path: Path) -> None:
+    """Clients that retry, four at once, while both are killed again and again."""
+    with running(project(tmp_path, "restarts = 100")) as up:
+        stop, counts = threading.Event(), [0] * 4
+
+        def client(which: int) -> None:
+            while not stop.is_set():
+                first = which * 1_000_000 + counts[which]
+                up.send(ndjson(first, 50), key=f"{which}-{first}")
+                counts[which] += 50
+
+        clients = [threading.Thread(target=client, args=(which,)) for which in range(4)]
+        for thread in clients:
+            thread.start()
+        for _ in range(3):
+            for name in ("gateway", "gate"):
+                pid = up.parts()[name]["pid"]
+                if pid is not None:
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(1.0)
+            up.until(up.all_up, "all up again")
+        stop.set()
+        for thread in clients:
+            thread.join(60)
+        total = sum(counts)
+        wait_published(up, total * 9 // 10)
+        assert up.stop() == 0
+    proven(tmp_path, raw=total, published=total * 9 // 10)
+
+
+def test_a_contract_that_breaks_while_it_runs_stops_nothing(tmp_path: Path) -> None:
+    with running(project(tmp_path, "restarts = 100")) as up:
+        contract = tmp_path / "contracts" / "orders.odcs.yaml"
+        good = contract.read_text()
+        contract.write_text(good.replace("logicalType: integer", "logicalType: nonsense"))
+        up.send(ndjson(0, 100), key="a")
+        wait_published(up, 90)
+        os.kill(up.parts()["gate"]["pid"], signal.SIGKILL)  # a new one has no last good contract
+        up.until(lambda: up.parts()["gate"]["restarts"] >= 2, "the gate is tried again")
+        up.send(ndjson(100, 100), key="b")
+        assert up.get("/health")[0] == 200
+        assert up.get("/ready")[0] == 503
+        contract.write_text(good)
+        wait_published(up, 180)
+        assert up.stop() == 0
+    proven(tmp_path, raw=200, published=180)
