@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakegate.contract.stream import Stream
+from lakegate.errors import StateError
 from lakegate.lake.snapshot import OFFSETS, parse_offsets
 from lakegate.ledger.books import StreamProof
 from lakegate.ledger.proof import prove
@@ -149,7 +150,12 @@ def _decisions(project: Project, stream: Stream, tables: LakeTables) -> Iterator
     main = tables.snapshot(stream, "main")
     if main is None or not (project.state_folder / "state.db").exists():
         return
-    for one in project.quarantines.acceptances(stream.name, snapshot_id=main):
+    try:
+        accepted = project.quarantines.acceptances(stream.name, snapshot_id=main)
+    except StateError as error:  # no data is in it: the proof stands without
+        yield f"{stream.name}: who accepted which rule cannot be read: {error}"
+        return
+    for one in accepted:
         yield (
             f"{stream.name} is published in spite of {one.rule}: {one.by} accepted it on "
             f"{one.at:%Y-%m-%d %H:%M:%S}: {one.reason}"
