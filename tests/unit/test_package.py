@@ -19,7 +19,18 @@ def test_every_public_name_is_there() -> None:
 
 def test_importing_is_light() -> None:
     """Nothing heavy is loaded before it is used, neither by the package nor by ``--help``."""
-    heavy = ["pyarrow", "pyiceberg", "duckdb", "sqlalchemy", "numpy", "sqlglot", "re2", "apsw"]
+    heavy = [
+        "prometheus-client",
+        "prompt-toolkit",
+        "pyarrow",
+        "pyiceberg",
+        "duckdb",
+        "sqlalchemy",
+        "numpy",
+        "sqlglot",
+        "re2",
+        "apsw",
+    ]
     for statement in ("import lakegate", "import lakegate.cli.main"):
         code = f"{statement}; import sys; print([n for n in {heavy!r} if n in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -46,6 +57,7 @@ def test_the_default_install_is_small() -> None:
     names = [re.split(r"[\s\[<>=!;~]", line)[0] for line in wanted if "extra ==" not in line]
     default = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
     assert default == {
+        "apscheduler",
         "apsw",
         "cyclopts",
         "duckdb",
@@ -60,5 +72,7 @@ def test_the_default_install_is_small() -> None:
         "ruamel-yaml",
         "sqlalchemy",
         "sqlglot",
+        "starlette",
         "tzdata",
+        "uvicorn",
     }

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["demo", "show"]
 
+_SHOWN = 10  # dead letters that stay, at most, of a cause
+
 
 def demo(folder: Path = Path("lakegate-demo")) -> int:
     """Send a year of New York flights and weather through a project of their own.
@@ -130,8 +132,10 @@ def _causes(project: Project) -> Table:
 
 def _repair(project: Project, console: Console) -> None:
     """Try the fixes that stand in ``fixes/``, then replay what they mend."""
-    from lakegate.cli.deadletter import render as render_causes
+    from rich.markup import escape
+
     from lakegate.cli.fix import render as render_preview
+    from lakegate.deadletter.cause import samples
     from lakegate.deadletter.triage import State
 
     console.print("\n[bold]Fix[/]  by what is in fixes/: first a preview, which changes nothing")
@@ -144,7 +148,10 @@ def _repair(project: Project, console: Console) -> None:
         f"\n[green]✓[/]  replayed: {replayed.requested:,} records through the same gate, "
         f"[bold]{causes.states[State.REPLAYED]:,} came back[/]; what stays is explained:"
     )
-    console.print(render_causes(causes, limit=1))
+    for cause in causes.causes:
+        for letter in samples(project.log, project.stream("flights"), cause.id, _SHOWN):
+            why = "{path}: expected {expected}, got {observed}".format_map(letter["reason"])
+            console.print(f"[red]✗[/]  {escape(why)}", soft_wrap=True)
 
 
 def _publish(project: Project, console: Console) -> None:
