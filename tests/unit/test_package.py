@@ -20,8 +20,6 @@ def test_every_public_name_is_there() -> None:
 def test_importing_is_light() -> None:
     """Nothing heavy is loaded before it is used, neither by the package nor by ``--help``."""
     heavy = [
-        "prometheus-client",
-        "prompt-toolkit",
         "pyarrow",
         "pyiceberg",
         "duckdb",
@@ -65,6 +63,8 @@ def test_the_default_install_is_small() -> None:
         "jsonschema",
         "msgspec",
         "numpy",
+        "prometheus-client",
+        "prompt-toolkit",
         "pyarrow",
         "pyiceberg",
         "pytz",
