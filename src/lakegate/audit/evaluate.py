@@ -20,7 +20,7 @@ from lakegate.audit.level import sla_name
 from lakegate.audit.metric import Measured, measure
 from lakegate.audit.reference import dangling
 from lakegate.audit.result import AuditReport, ResultKind, RuleResult, Status
-from lakegate.audit.session import Session, identifier, open_session
+from lakegate.audit.session import Session, open_session
 from lakegate.audit.sla import Service, level
 from lakegate.audit.sql import Answer, answer
 from lakegate.contract.stream import (
@@ -33,6 +33,7 @@ from lakegate.contract.stream import (
     Stream,
 )
 from lakegate.errors import AuditError, CommitConflict
+from lakegate.lake.spelling import identifier
 
 __all__ = ["Judge", "audit", "prepare"]
 

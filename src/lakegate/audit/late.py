@@ -26,8 +26,9 @@ from typing import Protocol
 
 from lakegate.audit.base import Unjudgeable
 from lakegate.audit.result import Status
-from lakegate.audit.session import Session, identifier
+from lakegate.audit.session import Session
 from lakegate.contract.stream import QualityRule, Stream
+from lakegate.lake.spelling import identifier
 
 __all__ = ["JudgedWindows", "WindowResult", "WindowState", "WindowStore", "judge_windows"]
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from lakegate.audit.base import Unjudgeable
 from lakegate.audit.result import Sample
-from lakegate.audit.session import Session, identifier, literal
+from lakegate.audit.session import Session
 from lakegate.audit.source import COORDINATES, Source, samples, source_of
 from lakegate.contract.pattern import translate
 from lakegate.contract.stream import QualityRule, Stream
@@ -31,6 +31,7 @@ from lakegate.contract.type import (
     Type,
 )
 from lakegate.errors import ContractError
+from lakegate.lake.spelling import identifier, literal
 
 __all__ = ["Measured", "condition_of", "measure"]
 

@@ -17,12 +17,13 @@ from lakegate.audit.comparison import Comparison
 from lakegate.audit.evaluate import Judge, prepare
 from lakegate.audit.metric import condition_of
 from lakegate.audit.result import AuditReport, ResultKind, RuleResult, Status
-from lakegate.audit.session import identifier, open_session
+from lakegate.audit.session import open_session
 from lakegate.audit.source import COORDINATES, Source, source_of
 from lakegate.audit.sql import rows_of
 from lakegate.contract.stream import Place, QualityRule, Reference, RuleKind, Scope, Stream
 from lakegate.contract.type import Severity
 from lakegate.errors import AuditError
+from lakegate.lake.spelling import identifier
 
 __all__ = ["Offender", "Offenders", "offenders"]
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lakegate.audit.result import Frequent, Sample
-from lakegate.audit.session import Session, identifier
+from lakegate.audit.session import Session
 from lakegate.audit.source import SAMPLES, Source, samples, source_of
 from lakegate.contract.stream import Reference, Stream
+from lakegate.lake.spelling import identifier
 
 __all__ = ["Dangling", "dangling"]
 

@@ -18,8 +18,9 @@ from typing import Any
 import duckdb
 
 from lakegate.audit.base import Limits, Unjudgeable
+from lakegate.lake.spelling import literal
 
-__all__ = ["Session", "identifier", "literal", "open_session"]
+__all__ = ["Session", "open_session"]
 
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _ABOUT_DATA = (
@@ -96,16 +97,6 @@ def open_session(limits: Limits) -> Iterator[Session]:
             yield Session(connection, limits)
         finally:
             connection.close()
-
-
-def identifier(name: str) -> str:
-    """The name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """The text as an SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _first_line(error: duckdb.Error) -> str:

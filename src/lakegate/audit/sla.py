@@ -20,9 +20,10 @@ from lakegate.audit import level as meaning
 from lakegate.audit.base import Counts
 from lakegate.audit.level import INGESTED, NO_EVENT_TIME, Level
 from lakegate.audit.result import duration_text
-from lakegate.audit.session import Session, identifier
+from lakegate.audit.session import Session
 from lakegate.contract.stream import SlaRule, Stream
 from lakegate.contract.type import TimestampType
+from lakegate.lake.spelling import identifier
 
 __all__ = ["Level", "Service", "level"]
 

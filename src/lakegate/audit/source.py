@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from lakegate.audit.base import Unjudgeable
 from lakegate.audit.result import Sample
-from lakegate.audit.session import Session, identifier
+from lakegate.audit.session import Session
 from lakegate.contract.stream import Stream
 from lakegate.contract.type import ArrayType, Field, ObjectType, Type
+from lakegate.lake.spelling import identifier
 
 __all__ = ["COORDINATES", "SAMPLES", "Source", "samples", "source_of"]
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from lakegate.audit.base import Unjudgeable
 from lakegate.audit.result import Sample
-from lakegate.audit.session import Session, identifier
+from lakegate.audit.session import Session
 from lakegate.audit.source import COORDINATES, Source, samples
 from lakegate.audit.statement import check_statement, columns_of, expand, offending_rows
 from lakegate.contract.stream import QualityRule, Stream
+from lakegate.lake.spelling import identifier
 
 __all__ = ["Answer", "answer", "rows_of"]
 

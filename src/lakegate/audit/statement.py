@@ -12,7 +12,8 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 from lakegate.audit.base import Unjudgeable
-from lakegate.audit.session import Session, identifier, literal
+from lakegate.audit.session import Session
+from lakegate.lake.spelling import identifier, literal
 
 __all__ = ["check_statement", "columns_of", "expand", "offending_rows"]
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 from lakegate.contract.stream import Stream
 from lakegate.deadletter.fix import cause_id
 from lakegate.deadletter.letter import Piece, coordinates, failed_reasons, find, pieces
-from lakegate.deadletter.replay import RACES, user
+from lakegate.deadletter.replay import RACES
 from lakegate.deadletter.triage import State, States, fold, partitions, write
 from lakegate.errors import Fenced, ProjectError
-from lakegate.runner.lineage import Event, Lineage, Origin
+from lakegate.runner.lineage import Event, Lineage, Origin, who
 from lakegate.runner.replay import triage_rows
 from lakegate.topic.base import TopicLog
 
@@ -98,7 +98,7 @@ def _discarding(
     reason: str,
     choose: Callable[[Piece, States], list[int]],
 ) -> Iterator[int]:
-    note = Lineage("", (), user(), reason)
+    note = Lineage("", (), who(), reason)
     for piece in pieces(log, stream, states):
         chosen = [
             at for at in choose(piece, states) if piece.states[at] in (State.OPEN, State.FAILED)

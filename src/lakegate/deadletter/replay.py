@@ -7,7 +7,6 @@ was either asked for or was not.
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,12 +29,13 @@ from lakegate.runner.lineage import (
     Event,
     Lineage,
     Origin,
+    who,
 )
 from lakegate.runner.replay import triage_rows
 from lakegate.topic.base import TopicLog, TopicPartition
 from lakegate.topic.schema import HEADERS, RECORD
 
-__all__ = ["FAULT_POINTS", "RACES", "Order", "Replayed", "replay", "user"]
+__all__ = ["FAULT_POINTS", "RACES", "Order", "Replayed", "replay"]
 
 FAULT_POINTS = ("deadletter.replay.repaired", "deadletter.replay.committed")
 
@@ -87,17 +87,9 @@ class Order:
         return Lineage(
             combined([self.selection.fixes[position] for position in positions]),
             tuple(self.applied[position] for position in positions),
-            user(),
+            who(),
             self.why,
         )
-
-
-def user() -> str | None:
-    """Who runs this process, if anybody can say."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return None
 
 
 def replay(log: TopicLog, stream: Stream, order: Order, lookup: Lookup) -> Replayed:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ class _Shared:
         return found
 
 
-class _Endpoint:
+class _Endpoint(ABC):
     """What both routes do: refuse, read, deliver, answer."""
 
     def __init__(self, shared: _Shared) -> None:
@@ -189,13 +190,15 @@ class _Endpoint:
         finally:
             shared.budget.give_back(held)
 
+    @abstractmethod
     def _check(self, door: Door, request: _Request) -> None:
-        raise NotImplementedError
+        """Refuse by a Problem what the door does not take."""
 
+    @abstractmethod
     async def _take(
         self, door: Door, request: _Request, values: list[bytes], identity: _Identity
     ) -> dict[str, Any]:
-        raise NotImplementedError
+        """Append the records; the answer, once they are durable."""
 
     async def _deliver(
         self, topic: str, records: list[Record], identity: _Identity

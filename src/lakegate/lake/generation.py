@@ -8,27 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakegate.lake.spelling import identifier, literal
+
 if TYPE_CHECKING:
     from pyiceberg.io import FileIO
     from pyiceberg.schema import Schema
     from pyiceberg.types import IcebergType
 
-__all__ = ["BY_CONTENT", "generations", "identifier", "literal", "nested_changed", "type_name"]
+__all__ = ["BY_CONTENT", "generations", "nested_changed", "type_name"]
 
 _FIELD_ID = b"PARQUET:field_id"
 
 # Otherwise DuckDB takes a column from the file's path if that names it (`region=a%2Fb/`), encoded.
 BY_CONTENT = "hive_partitioning = false"
-
-
-def identifier(name: str) -> str:
-    """A name, quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text, quoted for SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def type_name(kind: IcebergType) -> str:

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING
 from lakegate.contract.stream import Stream
 from lakegate.errors import CommitConflict, LakeError
 from lakegate.fault import reach
-from lakegate.lake.generation import identifier
 from lakegate.lake.lake import Lake
 from lakegate.lake.merge_sql import CurrentRows, distinct_changes
 from lakegate.lake.merge_step import MergeReport, Step, merged_of
 from lakegate.lake.snapshot import MAIN, STAGED
+from lakegate.lake.spelling import identifier
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from lakegate.lake.conform import arrow_fields
 from lakegate.lake.datafile import FileWriter, discard, write_rows
-from lakegate.lake.generation import identifier
 from lakegate.lake.merge_sql import ORDER, Position, position
 from lakegate.lake.reading import read_tasks
+from lakegate.lake.spelling import identifier
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

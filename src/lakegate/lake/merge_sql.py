@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lakegate.lake.generation import identifier, literal
+from lakegate.lake.spelling import identifier, literal
 
 __all__ = ["ORDER", "CurrentRows", "Position", "distinct_changes", "position"]
 

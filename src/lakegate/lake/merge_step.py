@@ -18,7 +18,6 @@ from lakegate.fault import reach
 from lakegate.lake.commit import Change, commit_change, lineage
 from lakegate.lake.datafile import discard
 from lakegate.lake.failure import translated
-from lakegate.lake.generation import identifier, literal
 from lakegate.lake.lake import Lake
 from lakegate.lake.merge_rewrite import Rewriting, write_result
 from lakegate.lake.merge_sql import (
@@ -38,6 +37,7 @@ from lakegate.lake.snapshot import (
     format_offsets,
     parse_offsets,
 )
+from lakegate.lake.spelling import identifier, literal
 from lakegate.topic.base import TopicPartition
 
 if TYPE_CHECKING:

@@ -26,14 +26,8 @@ from lakegate.errors import LakeError
 from lakegate.lake.conform import arrow_fields, conform
 from lakegate.lake.datafile import content_digest
 from lakegate.lake.failure import translated
-from lakegate.lake.generation import (
-    BY_CONTENT,
-    generations,
-    identifier,
-    literal,
-    nested_changed,
-    type_name,
-)
+from lakegate.lake.generation import BY_CONTENT, generations, nested_changed, type_name
+from lakegate.lake.spelling import identifier, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -14,7 +14,8 @@ from lakegate.audit.result import AuditReport
 from lakegate.contract.stream import Stream
 from lakegate.errors import PublishRefused
 from lakegate.pipeline.current import reader_of
-from lakegate.pipeline.quarantining import finish, finish_held, publishing, who
+from lakegate.pipeline.quarantining import finish, finish_held, publishing
+from lakegate.runner.lineage import who
 from lakegate.topic.base import TopicLog
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from lakegate.deadletter.repairs import Selection
 from lakegate.deadletter.replay import Order, Replayed, replay
 from lakegate.errors import LakeError, ProjectError
 from lakegate.gate import compile as compile_gate
+from lakegate.lake.spelling import identifier
 from lakegate.pipeline.quarantining import finish
 from lakegate.runner.lineage import AppliedFix
 
@@ -224,7 +225,7 @@ class PublishedTables:
         return self._known[wanted]
 
     def _read(self, table: str, key: str, give: str) -> Mapping[str, bytes]:
-        names = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in (table, key, give)]
+        names = [identifier(name) for name in (table, key, give)]
         query = (
             f"SELECT CAST({names[1]} AS VARCHAR), CAST(any_value(to_json({names[2]})) AS VARCHAR) "  # noqa: S608
             f"FROM {names[0]} WHERE {names[1]} IS NOT NULL GROUP BY 1 "

@@ -72,10 +72,7 @@ def land_waiting(project: Project, found: StreamFile) -> int:
 
 
 def _land_all(lander: Lander) -> int:
-    """Commit by commit until nothing waits; return the number of rows.
-
-    A commit lost to another lander is begun again from what has landed by then.
-    """
+    """Commit by commit until nothing waits; return the number of rows."""
     total = land_once(lander)  # first of all, since it finishes a table cut short in the making
     while lander.waiting():
         total += land_once(lander)

@@ -13,8 +13,6 @@ not know of yet. Every quarantine, audit and publish begins with it.
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +33,7 @@ from lakegate.fault import reach
 from lakegate.lake.delete import FAULT_POINTS as LAKE_POINTS
 from lakegate.pipeline.current import reader_of
 from lakegate.runner.lease import FileLease
+from lakegate.runner.lineage import who
 from lakegate.topic.base import TopicLog, TopicPartition
 from lakegate.topic.schema import QUARANTINE_NOTE
 
@@ -49,7 +48,6 @@ __all__ = [
     "finish_held",
     "publishing",
     "quarantine",
-    "who",
 ]
 
 FAULT_POINTS = (
@@ -166,14 +164,6 @@ def publishing(project: Project, stream: Stream) -> Iterator[None]:
         yield
     finally:
         lease.release()
-
-
-def who() -> str:
-    """Whoever runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _audited(project: Project, stream: Stream) -> AuditReport:

@@ -18,8 +18,8 @@ def connect(project: Project) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in UTC with a view of every published table and model, as of now."""
     import duckdb
 
-    from lakegate.audit.session import identifier
     from lakegate.lake.reading import relation as view
+    from lakegate.lake.spelling import identifier
     from lakegate.pipeline.models import published_models
 
     connection = duckdb.connect()

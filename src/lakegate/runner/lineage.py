@@ -6,6 +6,8 @@ travel with the record into ``*.validated``, and into the events of ``*.triage``
 
 from __future__ import annotations
 
+import getpass
+import os
 from enum import StrEnum
 from functools import lru_cache
 
@@ -14,7 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["FIXES_HEADER", "SOURCE_HEADER", "AppliedFix", "Event", "Lineage", "Origin", "lineages"]
+__all__ = [
+    "FIXES_HEADER",
+    "SOURCE_HEADER",
+    "AppliedFix",
+    "Event",
+    "Lineage",
+    "Origin",
+    "lineages",
+    "who",
+]
 
 SOURCE_HEADER = "lakegate.source"
 FIXES_HEADER = "lakegate.fixes"
@@ -97,3 +108,11 @@ def _read(
         return _origin.decode(source), _lineage(fixes)
     except msgspec.DecodeError:
         return None
+
+
+def who() -> str:
+    """Who runs this process: the name, or ``uid 1000`` where it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return f"uid {os.getuid()}"

@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
+from lakegate.state.alert_schema import alerts
 from lakegate.state.database import Database
-from lakegate.state.schema import alerts
+from lakegate.state.moment import time_of, time_text
 
 __all__ = [
     "MAX_DELAY",
@@ -26,8 +27,6 @@ __all__ = [
     "Letter",
     "Outgoing",
     "enqueue",
-    "time_of",
-    "time_text",
 ]
 
 MAX_DELAY = timedelta(minutes=15)  # between two tries
@@ -67,16 +66,6 @@ class Letter:
     tries: int
     delivered_at: datetime | None
     error: str | None
-
-
-def time_text(moment: datetime) -> str:
-    """A moment as the tables keep it: UTC, sorting as text."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def time_of(text: str) -> datetime:
-    """The moment :func:`time_text` was made of."""
-    return datetime.fromisoformat(text)
 
 
 def enqueue(

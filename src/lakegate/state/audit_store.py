@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from lakegate.audit.result import (
 from lakegate.contract.stream import ContractRef, Place, Scope
 from lakegate.contract.type import Severity
 from lakegate.state.database import Database
+from lakegate.state.moment import time_of, time_text
 from lakegate.state.schema import audits, publications, results
 
 __all__ = ["AuditStore", "HistoryEntry"]
@@ -88,7 +89,7 @@ class AuditStore:
         query = query.order_by(audits.c.number.desc(), results.c.position).limit(limit)
         with self._database.read() as connection:
             return tuple(
-                HistoryEntry(row.audit_id, row.snapshot_id, _time(row.finished_at), _result(row))
+                HistoryEntry(row.audit_id, row.snapshot_id, time_of(row.finished_at), _result(row))
                 for row in connection.execute(query)
             )
 
@@ -108,7 +109,7 @@ class AuditStore:
                         snapshot_id=published.snapshot_id,
                         previous=published.previous,
                         by=published.by,
-                        at=_text(published.at),
+                        at=time_text(published.at),
                         moved=published.moved,
                     )
                 )
@@ -132,7 +133,7 @@ def _publication(row: Row[Any]) -> Published:
         snapshot_id=row.snapshot_id,
         previous=row.previous,
         by=row.by,
-        at=_time(row.at),
+        at=time_of(row.at),
         moved=row.moved,
     )
 
@@ -146,10 +147,10 @@ def _audit_row(report: AuditReport) -> dict[str, Any]:
         "contract_digest": report.contract.digest,
         "snapshot_id": report.snapshot_id,
         "main_snapshot_id": report.main_snapshot_id,
-        "started_at": _text(report.started_at),
-        "finished_at": _text(report.finished_at),
+        "started_at": time_text(report.started_at),
+        "finished_at": time_text(report.finished_at),
         "clock": report.clock,
-        "judged_at": _text(report.judged_at) if report.judged_at is not None else None,
+        "judged_at": time_text(report.judged_at) if report.judged_at is not None else None,
         "rows": report.rows,
         "passed": report.passed,
     }
@@ -184,10 +185,10 @@ def _report(row: Row[Any], rows: Sequence[Row[Any]]) -> AuditReport:
         contract=ContractRef(row.contract_id, row.contract_version, row.contract_digest),
         snapshot_id=row.snapshot_id,
         main_snapshot_id=row.main_snapshot_id,
-        started_at=_time(row.started_at),
-        finished_at=_time(row.finished_at),
+        started_at=time_of(row.started_at),
+        finished_at=time_of(row.finished_at),
         clock=row.clock,
-        judged_at=_time(row.judged_at) if row.judged_at is not None else None,
+        judged_at=time_of(row.judged_at) if row.judged_at is not None else None,
         rows=row.rows,
         results=tuple(_result(found) for found in rows),
     )
@@ -221,11 +222,3 @@ def _observed(text: str | None) -> Decimal | bool | None:
     if text in ("True", "False"):
         return text == "True"
     return Decimal(text) if text is not None else None
-
-
-def _text(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from lakegate.contract.stream import ContractRef
 from lakegate.errors import ContractError
 from lakegate.state.database import Database
+from lakegate.state.moment import time_of, time_text
 from lakegate.state.schema import contracts
 
 __all__ = ["SeenContract", "claim", "seen"]
@@ -56,7 +57,7 @@ def claim(database: Database, ref: ContractRef, *, draft: bool) -> None:
                     version=ref.version,
                     digest=ref.digest,
                     draft=draft,
-                    first_seen=datetime.now(UTC).isoformat(timespec="microseconds"),
+                    first_seen=time_text(datetime.now(UTC)),
                 )
             )
         elif digests[ref.digest] and not draft:
@@ -72,7 +73,7 @@ def seen(database: Database, contract_id: str) -> tuple[SeenContract, ...]:
             SeenContract(
                 ContractRef(row.id, row.version, row.digest),
                 row.draft,
-                datetime.fromisoformat(row.first_seen),
+                time_of(row.first_seen),
             )
             for row in connection.execute(query)
         )

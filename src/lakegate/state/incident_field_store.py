@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from lakegate.state.alert_store import time_text
+from lakegate.state.alert_schema import undeclared
 from lakegate.state.database import Database
-from lakegate.state.schema import undeclared
+from lakegate.state.moment import time_text
 
 __all__ = ["UndeclaredStore"]
 

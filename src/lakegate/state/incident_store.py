@@ -19,9 +19,10 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from lakegate.contract.stream import ContractRef
 from lakegate.contract.type import Severity
 from lakegate.errors import StateError
-from lakegate.state.alert_store import Outgoing, enqueue, time_of, time_text
+from lakegate.state.alert_schema import incidents
+from lakegate.state.alert_store import Outgoing, enqueue
 from lakegate.state.database import Database
-from lakegate.state.schema import incidents
+from lakegate.state.moment import time_of, time_text
 
 __all__ = [
     "Breach",

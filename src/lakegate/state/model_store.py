@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import Row, insert, select
 
 from lakegate.contract.type import Severity
 from lakegate.state.database import Database
 from lakegate.state.model_schema import model_runs, model_tests
+from lakegate.state.moment import time_of, time_text
 from lakegate.transform.result import Mode, ModelResult, ModelTestResult, Status, Verdict
 
 __all__ = ["ModelStore"]
@@ -38,8 +38,8 @@ class ModelStore:
                     snapshot_id=result.snapshot_id,
                     rows=result.rows,
                     digest=result.digest,
-                    started_at=_text(result.started_at),
-                    finished_at=_text(result.finished_at),
+                    started_at=time_text(result.started_at),
+                    finished_at=time_text(result.finished_at),
                 )
             )
             rows = [
@@ -93,8 +93,8 @@ def _result(row: Row[tuple[object, ...]], tests: Sequence[Row[tuple[object, ...]
         run_id=row.run_id,
         model=row.model,
         status=Status(row.status),
-        started_at=_time(row.started_at),
-        finished_at=_time(row.finished_at),
+        started_at=time_of(row.started_at),
+        finished_at=time_of(row.finished_at),
         mode=None if row.mode is None else Mode(row.mode),
         reason=row.reason,
         snapshot_id=row.snapshot_id,
@@ -114,11 +114,3 @@ def _result(row: Row[tuple[object, ...]], tests: Sequence[Row[tuple[object, ...]
             for test in tests
         ),
     )
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import insert, select
 
 from lakegate.audit.accept import Acceptance
 from lakegate.audit.quarantine_note import QuarantineNote, RuleRows
 from lakegate.state.database import Database
+from lakegate.state.moment import time_of, time_text
 from lakegate.state.quarantine_schema import acceptances, quarantines
 
 __all__ = ["QuarantineStore"]
@@ -40,7 +40,7 @@ class QuarantineStore:
                         rules=json.dumps(rules),
                         reason=note.reason,
                         by=note.by,
-                        at=_text(note.at),
+                        at=time_text(note.at),
                         rows=note.rows,
                         rebuilt=note.rebuilt,
                     )
@@ -64,7 +64,7 @@ class QuarantineStore:
                     rules=tuple(RuleRows(*rule) for rule in json.loads(row.rules)),
                     reason=row.reason,
                     by=row.by,
-                    at=datetime.fromisoformat(row.at),
+                    at=time_of(row.at),
                     rows=row.rows,
                     rebuilt=row.rebuilt,
                 )
@@ -88,7 +88,7 @@ class QuarantineStore:
                             total=one.total,
                             reason=one.reason,
                             by=one.by,
-                            at=_text(one.at),
+                            at=time_text(one.at),
                         )
                     )
 
@@ -112,11 +112,7 @@ class QuarantineStore:
                     total=row.total,
                     reason=row.reason,
                     by=row.by,
-                    at=datetime.fromisoformat(row.at),
+                    at=time_of(row.at),
                 )
                 for row in found
             )
-
-
-def _text(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds")

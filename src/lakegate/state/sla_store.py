@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from lakegate.audit.result import Status
-from lakegate.state.alert_store import time_of, time_text
+from lakegate.state.alert_schema import service_levels
 from lakegate.state.database import Database
-from lakegate.state.schema import service_levels
+from lakegate.state.moment import time_of, time_text
 
 __all__ = ["Measurement", "ServiceLevelStore"]
 

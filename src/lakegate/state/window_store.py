@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Row, insert, select
 from lakegate.audit.late import WindowResult, WindowState
 from lakegate.audit.result import AuditReport, Status
 from lakegate.state.database import Database
+from lakegate.state.moment import time_of, time_text
 from lakegate.state.quarantine_schema import windows
 
 __all__ = ["WindowStore"]
@@ -32,8 +33,8 @@ class WindowStore:
             return
         with self._database.write() as connection:
             for one in report.windows:
-                key = _key(report.stream, one.rule) & (windows.c.start == _text(one.start))
-                key &= (windows.c.end == _text(one.end)) & (windows.c.revision == one.revision)
+                key = _key(report.stream, one.rule) & (windows.c.start == time_text(one.start))
+                key &= (windows.c.end == time_text(one.end)) & (windows.c.revision == one.revision)
                 if connection.execute(select(windows.c.number).where(key)).first() is None:
                     connection.execute(insert(windows).values(_values(report, one)))
 
@@ -53,7 +54,7 @@ class WindowStore:
             query = query.where(windows.c.rule == rule)
         with self._database.read() as connection:
             return tuple(
-                (_result(row), row.audit_id, datetime.fromisoformat(row.at))
+                (_result(row), row.audit_id, time_of(row.at))
                 for row in connection.execute(query.order_by(windows.c.number.desc()).limit(limit))
             )
 
@@ -66,8 +67,8 @@ def _values(report: AuditReport, one: WindowResult) -> dict[str, Any]:
     return {
         "stream": report.stream,
         "rule": one.rule,
-        "start": _text(one.start),
-        "end": _text(one.end),
+        "start": time_text(one.start),
+        "end": time_text(one.end),
         "revision": one.revision,
         "state": one.state.value,
         "status": one.status.value,
@@ -76,7 +77,7 @@ def _values(report: AuditReport, one: WindowResult) -> dict[str, Any]:
         "late": one.late,
         "audit_id": report.audit_id,
         "snapshot_id": report.snapshot_id,
-        "at": _text(report.finished_at),
+        "at": time_text(report.finished_at),
     }
 
 
@@ -85,8 +86,8 @@ def _result(row: Row[Any]) -> WindowResult:
     truth = observed == "True" if observed in ("True", "False") else None
     return WindowResult(
         rule=row.rule,
-        start=datetime.fromisoformat(row.start),
-        end=datetime.fromisoformat(row.end),
+        start=time_of(row.start),
+        end=time_of(row.end),
         revision=row.revision,
         state=WindowState(row.state),
         status=Status(row.status),
@@ -94,7 +95,3 @@ def _result(row: Row[Any]) -> WindowResult:
         rows=row.rows,
         late=row.late,
     )
-
-
-def _text(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds")

@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lakegate.audit.session import identifier
 from lakegate.contract.problem import nearest
 from lakegate.contract.type import Location
 from lakegate.lake.generation import type_name
+from lakegate.lake.spelling import identifier
 from lakegate.transform.failure import said
 from lakegate.transform.graph import Graph
 from lakegate.transform.kind import Unstorable, stored_type

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from lakegate.audit.session import identifier, literal
 from lakegate.lake.datafile import discard
 from lakegate.lake.derived import DerivedColumn
 from lakegate.lake.generation import type_name
 from lakegate.lake.overwrite import write_batches
 from lakegate.lake.reading import files_of, read_tasks
+from lakegate.lake.spelling import identifier, literal
 from lakegate.transform.failure import ModelFailed, said
 from lakegate.transform.increment import Watch, too_old
 from lakegate.transform.kind import stored_type

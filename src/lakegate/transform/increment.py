@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakegate.audit.session import identifier, literal
 from lakegate.lake.commit import lineage
 from lakegate.lake.reading import added
 from lakegate.lake.snapshot import KIND, Kind
+from lakegate.lake.spelling import identifier, literal
 from lakegate.transform.result import Mode
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from lakegate.audit.base import Unjudgeable
-from lakegate.audit.session import Session, identifier, literal
+from lakegate.audit.session import Session
+from lakegate.lake.spelling import identifier, literal
 from lakegate.transform.model import Kind, Model, ModelTest, Value
 from lakegate.transform.result import ModelTestResult, Verdict
 

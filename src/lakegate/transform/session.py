@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from lakegate.audit.base import Limits, Unjudgeable
-from lakegate.audit.session import Session, identifier, literal
+from lakegate.audit.session import Session
 from lakegate.lake.reading import relation
+from lakegate.lake.spelling import identifier, literal
 from lakegate.transform.failure import said
 from lakegate.transform.model import Model
 
