@@ -1,7 +1,12 @@
 # make demo    run the main job: a year of real flights, from raw events to a published table
+# make native  build the gate's native path into .venv (needs cargo; everything works without)
 # make test    run the tests
-# make check   lint, types, import boundaries, and the tests on every Python 3.11-3.13 here
+# make check   lint, types, import boundaries, the native code, a little fuzzing, and the tests on
+#              every Python 3.11-3.13 here
+# make fuzz    look for an input on which the paths of the gate differ (FUZZ_SECONDS=20 for each part)
 # make bench   ratios against named baselines, measured in one run
+# make bench-peers   the same records and rules through other tools: speed and verdicts; each in an
+#              environment of its own in .venv-peers (ARGS=--write renews docs/reference/peers.md)
 #
 # Each does its own set-up: a virtual environment in .venv with the pinned packages.
 
@@ -13,7 +18,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE=
 
-.PHONY: demo test check lint types boundaries test-pythons bench constraints clean help
+.PHONY: demo native check-native test check lint types boundaries test-pythons fuzz bench bench-peers constraints clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -22,11 +27,17 @@ help:
 demo: $(VENV)/.ready
 	@$(BIN)/lakegate demo
 
+native: $(VENV)/.ready
+	@tools/make-native $(VENV)
+
+check-native: $(VENV)/.ready
+	@tools/check-native $(VENV)
+
 test: $(VENV)/.ready
 	@echo "==> tests on $$($(BIN)/python --version)"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --durations 12
 
-check: lint types boundaries test-pythons test
+check: lint types boundaries check-native fuzz test-pythons test
 
 lint: $(VENV)/.ready
 	@echo "==> ruff"
@@ -45,8 +56,15 @@ boundaries: $(VENV)/.ready
 test-pythons:
 	@for python in $$(tools/pythons | tail -n +2); do tools/test-on "$$python" || exit 1; done
 
+FUZZ_SECONDS ?= 20
+fuzz: $(VENV)/.ready
+	@tools/fuzz $(FUZZ_SECONDS)
+
 bench: $(VENV)/.ready
 	@$(BIN)/python -m benchmarks
+
+bench-peers: $(VENV)/.ready
+	@$(BIN)/python -m benchmarks.bench_peers $(ARGS)
 
 constraints: $(VENV)/.ready
 	@$(BIN)/python -m pip install -q 'uv>=0.5,<1'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("gate", "topic", "loop", "latency", "lake", "gateway", "replay", "steady")
+NAMES = ("gate", "shape", "topic", "loop", "latency", "lake", "gateway", "replay", "steady")
 
 
 def main(arguments: list[str]) -> int:

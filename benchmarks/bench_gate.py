@@ -1,62 +1,145 @@
-"""The gate against ``orjson.loads`` of the same bytes: 0, 1 and 20% bad, batches of 10k.
+"""The gate against ``orjson.loads`` of the same bytes in the same run.
 
-CPU time of this process, the best of several tries that alternate with the baseline, so that a busy
-machine slows both. The targets of the pure Python install are 0.40, 0.35 and 0.17. How to read it:
-0.40 means that a record judged, explained and in a typed Arrow column costs as much as parsing it
-two and a half times.
+Each path that is installed, records of about 430 and 90 bytes, 0, 1 and 20% bad, batches of 10k,
+100 and 1; then two threads against one, and the memory of a batch. CPU time of this process, the
+best of several tries that alternate with the baseline, so that a busy machine slows both. How to
+read it: 0.40 means that a record judged, explained and in a typed Arrow column costs as much as
+parsing it two and a half times.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
 import orjson
+import pyarrow as pa
 
-from benchmarks.orders import CONTRACT, records
+from benchmarks import clicks, orders
 from lakegate.contract import loads
-from lakegate.gate import compile  # noqa: A004 - as users write it
+from lakegate.gate import Gate
+from lakegate.gate import compile as compile_gate
 
-_BATCH_RECORDS = 10_000
-_TARGETS = {0.0: 0.40, 0.01: 0.35, 0.2: 0.17}
+__all__ = ["best", "paths"]
+
+_LARGE = 10_000
+_TARGETS = {"native": {0.0: 2.0, 0.01: 1.4, 0.2: 1.0}, "fast": {0.0: 0.40, 0.01: 0.35, 0.2: 0.17}}
+_KINDS = {"430 B": orders, "90 B": clicks}
 
 
 def main(argv: list[str]) -> None:
-    """Print a line for each share of bad records, and one for small batches."""
+    """Print a line for each path, size and share of bad records, and for small batches."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer tries")
     tries = 3 if parser.parse_args(argv).quick else 12
-    (stream,) = loads(CONTRACT).streams
-    gate = compile(stream)
-    for share, target in _TARGETS.items():
-        values = records(_BATCH_RECORDS, bad=share)
-        baseline, judged = _best(lambda v=values: _parse(v), lambda v=values: gate(v), tries)
-        rejected = len(gate(values).rejected)
-        size = sum(map(len, values)) / len(values)
+    for path in paths():
+        for name, kind in _KINDS.items():
+            gate = compile_gate(loads(kind.CONTRACT).streams[0], decoder=path)  # type: ignore[arg-type]
+            _shares(path, name, kind, gate, tries)
+            _batches(path, name, kind, gate, tries)
+        _threads(path, tries)
+        _memory(path)
+
+
+def paths() -> list[str]:
+    """``native`` where it is installed, and ``fast``, the one of the pure Python install."""
+    try:
+        import lakegate_native  # noqa: F401
+    except ImportError:
+        print("native: not built here (make native); pure Python only")
+        return ["fast"]
+    return ["native", "fast"]
+
+
+def _shares(path: str, name: str, kind: ModuleType, gate: Gate, tries: int) -> None:
+    for share, target in _TARGETS[path].items():
+        values = kind.records(_LARGE, bad=share)
+        array = pa.array(values, pa.binary())
+        baseline, judged = best(lambda v=values: _parse(v), lambda a=array: gate(a), tries)
+        rejected = len(gate(array).rejected)
         print(
-            f"{share:4.0%} bad ({rejected} of {len(values)} rejected, {size:.0f} B):"
-            f"  gate {judged / len(values) * 1e6:5.2f} us/record,"
-            f"  {baseline / judged:.2f} x orjson.loads  (target {target:.2f})"
+            f"{path:6} {name:5} {share:4.0%} bad ({rejected:5} rejected):"
+            f"  {judged / _LARGE * 1e6:6.3f} us/record,"
+            f"  {baseline / judged:.2f} x orjson.loads"
+            + (f"  (target {target:.2f})" if kind is orders else "")
         )
-    for count in (1, 10, 100):
-        values = records(count)
-        baseline, judged = _best(
+
+
+def _batches(path: str, name: str, kind: ModuleType, gate: Gate, tries: int) -> None:
+    for count in (100, 1):
+        values = kind.records(count)
+        baseline, judged = best(
             lambda v=values: [_parse(v) for _ in range(1000 // len(v))],
             lambda v=values: [gate(v) for _ in range(1000 // len(v))],
             tries,
         )
-        print(f"batches of {count:3}:  {baseline / judged:.2f} x orjson.loads")
+        print(f"{path:6} {name:5} batches of {count:3}:  {baseline / judged:.2f} x orjson.loads")
 
 
-def _parse(values: list[bytes]) -> None:
+def _threads(path: str, tries: int) -> None:
+    gate = compile_gate(loads(orders.CONTRACT).streams[0], decoder=path)  # type: ignore[arg-type]
+    array = pa.array(orders.records(_LARGE), pa.binary())
+
+    def work(threads: int) -> float:
+        """Seconds of the clock for eight batches, shared out."""
+        each = 8 // threads
+        running = [
+            threading.Thread(target=lambda: [gate(array) for _ in range(each)])
+            for _ in range(threads)
+        ]
+        start = time.perf_counter()
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        return time.perf_counter() - start
+
+    measured = [(work(1), work(2)) for _ in range(max(3, tries // 2))]
+    one, two = min(first for first, _ in measured), min(second for _, second in measured)
+    print(f"{path:6} two threads:  {one / two:.2f} x one  (wall clock; target for native 1.80)")
+
+
+def _memory(path: str) -> None:
+    """The most a process of its own grows while it judges one batch, and then a hundred."""
+    code = (
+        "import pyarrow as pa\n"
+        "from pathlib import Path\n"
+        "from benchmarks import orders\n"
+        "from lakegate.contract import loads\n"
+        "from lakegate.gate import compile\n"
+        f"gate = compile(loads(orders.CONTRACT).streams[0], decoder={path!r})\n"
+        f"array = pa.array(orders.records({_LARGE}, bad=0.2), pa.binary())\n"
+        "gate(array.slice(0, 100))\n"
+        "def kib(name):\n"
+        "    status = Path('/proc/self/status').read_text()\n"
+        "    return int(status.partition(name + ':')[2].split()[0])\n"
+        "Path('/proc/self/clear_refs').write_text('5')\n"  # the peak begins again here
+        "before = kib('VmRSS'); gate(array); once = kib('VmHWM')\n"
+        "for _ in range(100): gate(array)\n"
+        "print(array.nbytes / 1e6, (once - before) / 1024, (kib('VmHWM') - before) / 1024)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    size, once, hundred = map(float, done.stdout.split())
+    print(
+        f"{path:6} memory:  a batch of {size:.1f} MB takes {once:.0f} MiB, "
+        f"a hundred {hundred:.0f} MiB"
+    )
+
+
+def _parse(values: Sequence[bytes]) -> None:
     for value in values:
         orjson.loads(value)
 
 
-def _best(
+def best(
     baseline: Callable[[], object], work: Callable[[], object], tries: int
 ) -> tuple[float, float]:
+    """CPU seconds of both, the least of alternating tries."""
     times = [(_cpu_seconds(baseline), _cpu_seconds(work)) for _ in range(tries)]
     return min(first for first, _ in times), min(second for _, second in times)
 
@@ -68,6 +151,4 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    import sys
-
     main(sys.argv[1:])

@@ -3,7 +3,8 @@
 The whole process tree runs: gateway, gate, lander, audits that publish, watch. Five minutes in
 full, 20 s with ``--quick``. Latency of a record: from its event time until a snapshot that holds it
 is seen on ``main``. It cannot be less than the two intervals it waits for on average, landing and
-audit, which is what it is compared with. Memory is that of all processes together.
+audit, which is what it is compared with. Memory is that of all processes together, looked at every
+five seconds: the mean of each minute, since a compaction takes some for a moment.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ RATE = 5_000
 BATCH = 250
 LANDING_S = 1.0
 AUDIT_S = 2
+LOOK_S = 5
 _MARK = b"@occurred@"
 
 TOML = f"""
@@ -45,10 +47,11 @@ audit = "{AUDIT_S}s"
 
 @dataclass(slots=True)
 class Run:
-    """When each batch happened, and how many rows were on main when."""
+    """When each batch happened, how many rows were on main when, memory every ``LOOK_S``."""
 
     sent: list[float] = field(default_factory=list)
     seen: list[tuple[float, int]] = field(default_factory=list)
+    memory: list[dict[str, int]] = field(default_factory=list)
     refused: int = 0
 
 
@@ -65,22 +68,26 @@ def main(arguments: list[str]) -> None:
             )
         try:
             _until_up(folder, up)
-            _report(*_measure(folder, seconds))
+            _report(_measure(folder, seconds))
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(60)
 
 
-def _measure(folder: Path, seconds: int) -> tuple[Run, dict[str, int], dict[str, int]]:
+def _measure(folder: Path, seconds: int) -> Run:
     run, over = Run(), threading.Event()
     watcher = threading.Thread(target=_watch, args=(folder, run, over))
     watcher.start()
     templates = _templates()
     _send(folder, templates, Run(), 2)  # everything is imported and has a table
     time.sleep(2 * (LANDING_S + AUDIT_S))
-    before = _memory(folder)
     warm = 2 * RATE
+    done = threading.Event()
+    sampler = threading.Thread(target=_sample, args=(folder, run, done))
+    sampler.start()
     _send(folder, templates, run, seconds)
+    done.set()
+    sampler.join()
     deadline = time.monotonic() + 60
     total = warm + len(run.sent) * BATCH
     while time.monotonic() < deadline and (not run.seen or run.seen[-1][1] < total):
@@ -88,7 +95,7 @@ def _measure(folder: Path, seconds: int) -> tuple[Run, dict[str, int], dict[str,
     over.set()
     watcher.join()
     run.seen = [(at, rows - warm) for at, rows in run.seen]
-    return run, before, _memory(folder)
+    return run
 
 
 def _templates() -> list[list[bytes]]:
@@ -127,7 +134,12 @@ def _watch(folder: Path, run: Run, over: threading.Event) -> None:
                 run.seen.append((time.time(), head.rows))
 
 
-def _report(run: Run, before: dict[str, int], after: dict[str, int]) -> None:
+def _sample(folder: Path, run: Run, done: threading.Event) -> None:
+    while not done.wait(LOOK_S):
+        run.memory.append(_memory(folder))
+
+
+def _report(run: Run) -> None:
     waits, place = [], 0
     for number, at in enumerate(run.sent):
         while place < len(run.seen) and run.seen[place][1] < (number + 1) * BATCH:
@@ -142,10 +154,18 @@ def _report(run: Run, before: dict[str, int], after: dict[str, int]) -> None:
         wait = waits[int((len(waits) - 1) * share)]
         print(f"{label}   event to published {wait:6.2f} s   ({wait / base:.1f} of the two "
               f"intervals, {base:.0f} s)")  # fmt: skip
-    total = sum(before.values()), sum(after.values())
-    parts = ", ".join(f"{name} {before[name] / 1e6:.0f}→{after[name] / 1e6:.0f}" for name in after)
-    print(f"RSS   {total[0] / 1e6:.0f} MB at the start, {total[1] / 1e6:.0f} MB at the end "
-          f"({total[1] / total[0]:.2f}): {parts}")  # fmt: skip
+    step = max(1, 60 // LOOK_S)
+    minutes = [_mean(run.memory[at : at + step]) for at in range(0, len(run.memory), step)]
+    for number, parts in enumerate(minutes, 1):
+        each = ", ".join(f"{name} {size:.0f}" for name, size in parts.items())
+        print(f"RSS   minute {number}: {sum(parts.values()):.0f} MB ({each})")
+
+
+def _mean(samples: list[dict[str, int]]) -> dict[str, float]:
+    """MB of each part."""
+    return {
+        name: sum(sample[name] for sample in samples) / len(samples) / 1e6 for name in samples[0]
+    }
 
 
 def _board(folder: Path) -> dict[str, Any]:

@@ -32,19 +32,24 @@ if TYPE_CHECKING:
     from lakegate.contract.stream import Stream
     from lakegate.gate import Gate
     from lakegate.gate.verdict import Failure, Rejected, Verdict
+    from lakegate.guard import FrameVerdict, Guard, RecordRefused
     from lakegate.pipeline.project import Project
 
 __all__ = [
     "Contract",
     "Failure",
+    "FrameVerdict",
     "Gate",
+    "Guard",
     "LakegateError",
     "Project",
+    "RecordRefused",
     "Rejected",
     "Stream",
     "Verdict",
     "__version__",
     "compile",
+    "judge_frame",
     "load",
     "open",
 ]
@@ -54,8 +59,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Contract": "lakegate.contract",
     "Failure": "lakegate.gate.verdict",
+    "FrameVerdict": "lakegate.guard",
     "Gate": "lakegate.gate",
+    "Guard": "lakegate.guard",
     "Project": "lakegate.pipeline.project",
+    "RecordRefused": "lakegate.guard",
     "Rejected": "lakegate.gate.verdict",
     "Stream": "lakegate.contract.stream",
     "Verdict": "lakegate.gate.verdict",
@@ -79,6 +87,23 @@ def compile(contract: str | Path | Contract | Stream, *, object: str | None = No
         return compile_stream(contract)
     loaded = load(contract) if isinstance(contract, (str, Path)) else contract
     return compile_stream(loaded.stream(object))
+
+
+def judge_frame(
+    contract: str | Path | Contract | Stream,
+    frame: Any,
+    *,
+    object: str | None = None,  # noqa: A002
+) -> FrameVerdict:
+    """Judge the rows of a pandas, Polars, DuckDB or PyArrow frame as the records they would be.
+
+    Raises:
+        ContractError: as :func:`compile`.
+        GateError: it is no frame.
+    """
+    from lakegate.guard import judge_frame
+
+    return judge_frame(compile(contract, object=object), frame)
 
 
 def open(path: str | Path = ".") -> Project:  # noqa: A001

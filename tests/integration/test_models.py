@@ -14,6 +14,7 @@ import pytest
 
 import lakegate as lg
 from lakegate.errors import ContractError, LakeError
+from lakegate.lake.snapshot import MAIN, STAGED
 from lakegate.pipeline.models import ModelsBusy
 from lakegate.pipeline.project import Project
 from lakegate.runner.lease import FileLease
@@ -259,6 +260,41 @@ def test_maintenance_compacts_and_publishes(project: Project, folder: Path) -> N
     publish(project, [order(9)])
     (result,) = project.run_models("keyed").results
     assert (result.mode, result.rows) == (Mode.KEY, 10)
+
+
+@pytest.mark.slow
+def test_maintenance_waits_for_what_is_not_published(project: Project, folder: Path) -> None:
+    keyed = "SELECT number FROM orders"
+    make(folder, keyed=headed("materialise: incremental\nkey: number", keyed))
+    for number in range(8):
+        publish(project, [order(number)])
+        project.run_models("keyed")
+    tests = "tests:\n  - row_count: {at_most: 1}"
+    make(folder, keyed=headed(f"materialise: incremental\nkey: number\n{tests}", keyed))
+    assert became(project.run_models("keyed")) == {"keyed": Status.FAILED}
+    heads = {branch: project.lake.head("keyed", branch) for branch in (MAIN, STAGED)}
+    assert heads[MAIN] != heads[STAGED]
+    report = project.lake.maintain("keyed")
+    assert (report.compacted_files, report.expired_snapshots) == (0, 0)
+    assert "not published" in report.gave_up[0]
+    assert project.models().maintain() == {}
+    assert heads == {branch: project.lake.head("keyed", branch) for branch in heads}
+
+
+@pytest.mark.slow
+def test_a_compaction_that_was_not_published_is_published_by_the_next(
+    project: Project, folder: Path
+) -> None:
+    make(folder, keyed=headed("materialise: incremental\nkey: number", "SELECT number FROM orders"))
+    for number in range(8):
+        publish(project, [order(number)])
+        project.run_models("keyed")
+    assert project.lake.maintain("keyed").compacted_files == 8  # moves `staged` alone
+    assert project.lake.maintain("keyed").gave_up
+    staged = project.lake.head("keyed", STAGED)
+    assert project.lake.head("keyed", MAIN) != staged
+    assert set(project.models().maintain()) == {"keyed"}
+    assert project.lake.head("keyed", MAIN) == staged
 
 
 def test_commands_and_pages(project: Project, folder: Path) -> None:

@@ -67,7 +67,10 @@ def test_there_and_back(tmp_path: Path) -> None:
         for topic, count in topics.items():
             ends = [project.log.end_offset(TopicPartition(topic, n)) for n in range(count)]
             assert ends == [0] * count, "a preview changes nothing"
+        assert preview.still_failing == preview.refused == len(BEYOND)
         (alone,) = project.preview("orders", "note")
+        assert alone.passing + alone.still_failing == len(BAD)
+        assert alone.tally.unmatched == alone.tally.unmatched_because.most_common()[0].count
         assert alone.passing == len([n for n in BAD if n % 3]), "both are needed for the others"
         assert project.replay("orders", why="ticket 12")[0].requested == len(BAD)
         assert project.replay("orders")[0].requested == 0, "on their way already"
@@ -185,6 +188,10 @@ def test_the_command_line(tmp_path: Path) -> None:
     said = call(tmp_path, "fix", "preview", "--format", "json")
     assert (said.code, json.loads(said.out)["passing"]) == (0, len(MENDED))
     assert "still fail" in call(tmp_path, "fix", "preview").out
+    said = call(tmp_path, "fix", "preview", "note").out
+    assert f" of {len(BAD)} now pass, " in said
+    assert "still fail because no fix matches" in said
+    assert "of these: expected an integer, got " in said
     said = call(tmp_path, "replay", "note", "--format", "json", "--why", "because")
     assert json.loads(said.out)["requested"] == 30
     refused(call(tmp_path, "replay", "nothing"), "no fix is called nothing; there are: cast, note")

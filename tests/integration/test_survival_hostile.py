@@ -17,7 +17,7 @@ import lakegate as lg
 from lakegate.gate import compile as compile_gate
 from lakegate.pipeline.contracts import ContractWatch
 from lakegate.runner.embedded import Worker
-from lakegate.runner.lease import FileLease
+from lakegate.runner.share import FileShare
 from lakegate.topic.base import Record, TopicPartition
 
 from .survival import call, finish, make_project, order, proven, start
@@ -118,7 +118,7 @@ def test_a_bug_in_the_gate(
             project.log,
             ContractWatch(project.found["orders"], lambda _stream: None),
             lambda stream: Breaking(compile_gate(stream), error),
-            lease=FileLease(tmp_path / "lease"),
+            share=FileShare(tmp_path / "locks", "orders"),
             brake=project.brake,
         ).run(until_idle=True)
         assert (done.accepted, done.rejected, done.gate_errors) == (997, 3, 3)

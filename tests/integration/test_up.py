@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import lakegate as lg
+
 from .survival import call, finish, make_project, order, proven, refused, start
 from .up import TOML, Up, alive, running
 
@@ -82,6 +84,27 @@ def test_each_part_dies_and_comes_back_and_every_record_is_there_once(tmp_path: 
     proven(tmp_path, raw=sent[0], accepted=accepted, rejected=sent[0] // 10, published=accepted)
     told = [line["message"] for line in up.lines() if line["part"] == "watch"]
     assert any("gate is dead" in message for message in told), told
+
+
+def test_gates_share_a_stream_of_several_partitions_and_stand_in_for_each_other(
+    tmp_path: Path,
+) -> None:
+    toml = TOML.format(more="workers = 2") + "[log]\npartitions = 4\n"
+    with running(make_project(tmp_path, toml=toml)) as up:
+        assert {"gate-1", "gate-2"} <= up.parts().keys()
+        up.send(ndjson(0, 400), key="a")
+        wait_published(up, 360)
+        for first, name in ((400, "gate-1"), (800, "gate-2")):
+            before = up.parts()[name]["pid"]
+            os.kill(before, signal.SIGKILL)
+            up.send(ndjson(first, 400), key=name)
+            up.until(
+                lambda name=name, before=before: up.parts()[name]["pid"] not in {before, None},
+                f"{name} is back",
+            )
+        wait_published(up, 1_080)
+        assert up.stop() == 0
+    proven(tmp_path, raw=1_200, accepted=1_080, rejected=120, published=1_080)
 
 
 def test_the_supervisor_is_killed_and_leaves_no_orphans(tmp_path: Path) -> None:
@@ -198,12 +221,61 @@ def test_a_contract_that_breaks_while_it_runs_stops_nothing(tmp_path: Path) -> N
         contract.write_text(good.replace("logicalType: integer", "logicalType: nonsense"))
         up.send(ndjson(0, 100), key="a")
         wait_published(up, 90)
-        os.kill(up.parts()["gate"]["pid"], signal.SIGKILL)  # a new one has no last good contract
-        up.until(lambda: up.parts()["gate"]["restarts"] >= 2, "the gate is tried again")
+        toml = tmp_path / "lakegate.toml"
+        toml.write_text("nothing = [")
+        kill_all(up)
         up.send(ndjson(100, 100), key="b")
-        assert up.get("/health")[0] == 200
-        assert up.get("/ready")[0] == 503
-        contract.write_text(good)
         wait_published(up, 180)
+        # The same version with other content is refused, by the new ones too.
+        contract.write_text(good.replace("name: note", "name: remark"))
+        kill_all(up)
+        up.send(ndjson(200, 100), key="c")
+        wait_published(up, 270)
+        assert up.get("/ready")[0] == 200
+        toml.write_text(TOML.format(more=""))
+        contract.write_text(good.replace("version: 1.0.0", "version: 1.1.0"))
+        up.until(lambda: "orders 1.1.0" in up.said(), "the mended contract is taken")
         assert up.stop() == 0
-    proven(tmp_path, raw=200, published=180)
+    assert "version 1.0.0 stays in force" in up.said()
+    proven(tmp_path, raw=300, published=270)
+
+
+def kill_all(up: Up) -> None:
+    """Every part at once; the new ones are waited for."""
+    before = {name: part["pid"] for name, part in up.parts().items()}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    up.until(
+        lambda: up.all_up() and all(p["pid"] != before[n] for n, p in up.parts().items()),
+        "all up again",
+    )
+
+
+def test_tables_of_models_are_maintained_on_their_schedule(tmp_path: Path) -> None:
+    toml = TOML.format(more="").replace('audit = "1s"', 'audit = ""\nmaintain_models = "1s"')
+    folder = make_project(tmp_path, toml=toml)
+    (folder / "models").mkdir()
+    header = "/* lakegate\nmaterialise: incremental\nkey: number\n*/\n"
+    (folder / "models" / "keyed.sql").write_text(header + "SELECT number, note FROM orders")
+    with lg.open(folder) as project:
+        for number in range(8):
+            with project.producer("orders") as producer:
+                producer.send(value=order(number))
+            project.run(until="idle")
+            project.audit("orders").publish()
+            assert project.run_models().ok
+        before = project.lake.head("keyed")
+        with running(folder) as up:
+
+            def compacted() -> bool:
+                head = project.lake.head("keyed")
+                return head is not None and head.properties["lakegate.kind"] == "compact"
+
+            up.until(compacted, "the model's table is compacted, and published")
+            assert up.stop() == 0
+        now = project.lake.head("keyed")
+        assert before is not None
+        assert now is not None
+        assert now.rows == before.rows == 8
+        assert now == project.lake.head("keyed", "staged")
+        assert any("keyed: maintained" in line["message"] for line in up.lines())

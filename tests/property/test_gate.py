@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from lakegate.gate import Verdict, compile  # noqa: A004 - as users write it
 from lakegate.gate import gate as gate_module
 from lakegate.gate.decode.reference import ReferenceDecoder
 from lakegate.gate.decode.struct import StructDecoder
+from lakegate.gate.native.choice import native_module
+from lakegate.gate.rejections import reasons_of
 from lakegate.testing.sample import to_json
 from lakegate.testing.strategy import batches, streams
 
@@ -37,6 +40,7 @@ def _assert_same(one: Verdict, other: Verdict) -> None:
     assert one.accepted_index.equals(other.accepted_index)
     assert one.accepted.schema.equals(other.accepted.schema, check_metadata=True)
     assert one.accepted.to_pylist() == other.accepted.to_pylist()
+    assert reasons_of(one.rejected).equals(reasons_of(other.rejected))
     assert one.unknown_paths == other.unknown_paths
     assert list(one.tombstones) == list(other.tombstones)
 
@@ -68,6 +72,10 @@ def test_all_paths_agree(data: st.DataObject) -> None:
     reference = compile(stream, decoder="reference")(values)
     _assert_same(_fast(stream, values, StructDecoder(stream)), reference)
     _assert_same(_fast(stream, values, ReferenceDecoder(stream)), reference)
+    if native_module() is not None:
+        native = compile(stream, decoder="native")
+        _assert_same(native(values), reference)
+        _assert_same(native(pa.array(values, pa.large_binary())), reference)
 
 
 @_LAW

@@ -50,9 +50,18 @@ class Backlog:
 
 
 def dead_letters(
-    stream: Stream, totals: Totals, *, threshold: int, window: timedelta, causes: Sequence[Cause]
+    stream: Stream,
+    totals: Totals,
+    *,
+    threshold: int,
+    window: timedelta,
+    causes: Sequence[Cause],
+    examined: int,
 ) -> Breach | None:
-    """At least ``threshold`` records rejected within ``window``; the commonest causes are named."""
+    """At least ``threshold`` records rejected within ``window``.
+
+    The commonest ``causes`` are named, as counted among the newest ``examined`` of them.
+    """
     if totals.rejected < threshold:
         return None
     judged = totals.accepted + totals.rejected
@@ -61,7 +70,8 @@ def dead_letters(
         f"the threshold is {threshold:,}"
     )
     if causes:
-        text += f"; mostly {', '.join(_cause(cause) for cause in causes[:_CAUSES])}"
+        among = f"of the newest {examined:,} " if examined < totals.rejected else ""
+        text += f"; {among}mostly {', '.join(_cause(cause) for cause in causes[:_CAUSES])}"
     return Breach(
         Key(stream.name, IncidentKind.DEAD_LETTERS, "rejected"),
         Severity.ERROR,
@@ -117,7 +127,7 @@ def missed_level(
     if level.passed or level.observed is None or rule.severity is Severity.INFO:
         return None
     observed = level.observed
-    if rule.name.casefold() == "throughput":
+    if rule.name.casefold() == "throughput" and rule.window is None:
         magnitude = 1.0 / float(observed) if observed > 0 else float("1e18")
     else:
         magnitude = float(observed)
@@ -128,7 +138,9 @@ def missed_level(
         Key(stream.name, IncidentKind.SLA, sla_name(rule)),
         rule.severity,
         f"{rule.name} missed: expected {level.expected}, observed {shown} ({level.how})",
-        f"lakegate alert levels {stream.name}",
+        f"lakegate alert levels {stream.name}"
+        if rule.window is None
+        else f"lakegate audit {stream.name} --history",
         contract if contract is not None else stream.contract,
         count=level.offending,
         magnitude=magnitude,

@@ -94,7 +94,7 @@ def audit(
                 session, stream, judge.table, judge.increment, counts, judged_at,
                 clock.name == "event",
             )  # fmt: skip
-            results += [judge.sla(service, rule) for rule in stream.sla]
+            results += [_level(judge, per_window, service, rule) for rule in stream.sla]
     return AuditReport(
         audit_id=f"{started_at:%Y%m%dT%H%M%S}-{uuid4().hex[:8]}",
         stream=stream.name,
@@ -303,6 +303,12 @@ def _rule(judge: Judge, per_window: WindowedRules, rule: QualityRule) -> RuleRes
     if not per_window.judges(rule):
         return judge.rule(rule)
     return _timed(lambda: per_window.rule(judge, rule), per_window.blank(rule))
+
+
+def _level(judge: Judge, per_window: WindowedRules, service: Service, rule: SlaRule) -> RuleResult:
+    if not per_window.judges(rule):
+        return judge.sla(service, rule)
+    return _timed(lambda: per_window.level(service, rule), per_window.blank_level(rule))
 
 
 def _timed(judge: Callable[[], RuleResult], blank: RuleResult) -> RuleResult:

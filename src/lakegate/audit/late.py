@@ -1,4 +1,4 @@
-"""Rules judged per window of event time, and what a late record does to a window's result.
+"""Results per window of event time, and what a late record does to them.
 
 A window is ``[start, start + lakegate.window)`` of the stream's event time, aligned to 1970, UTC.
 
@@ -8,33 +8,37 @@ final          now is past that: its result counts
 reopened       rows came, or left, after it was final: judged again, with a revision of its own
 =============  =====================================================================================
 
-Only closed windows that this audit's rows could have changed hold ``main`` back: those with rows
-not yet on ``main``, those that were open before, and (for ``rowCount``) empty ones behind the
-newest published row.
+Windows follow one another from the first row's up to now, so one without rows has a result too: a
+late record finds something to reopen. Only closed windows that this audit's rows could have
+changed fail the whole: those with rows not yet on ``main``, those that were open before, those that
+late rows of another window changed, and empty ones behind the newest published row.
 """
-
-# ruff: noqa: S608 - names go through identifier()
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from lakegate.audit.base import Unjudgeable
-from lakegate.audit.result import Status
-from lakegate.audit.session import Session
-from lakegate.contract.stream import QualityRule, Stream
-from lakegate.lake.spelling import identifier
+from lakegate.audit.result import Status, duration_text
 
-__all__ = ["JudgedWindows", "WindowResult", "WindowState", "WindowStore", "judge_windows"]
+__all__ = [
+    "EPOCH",
+    "JudgedWindows",
+    "Outcome",
+    "WindowResult",
+    "WindowState",
+    "WindowStore",
+    "Windowed",
+    "judge_windows",
+]
 
-_MOST = 100_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SILENT = 1_000  # of a longer silence the first so many windows are judged
 
 
 class WindowState(StrEnum):
@@ -47,10 +51,11 @@ class WindowState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """The result of one rule for one window (UTC); each change of it is a new ``revision``.
+    """The result of one rule or service level for one window (UTC); each change is a ``revision``.
 
-    ``rows`` is what the table held of the window; ``late`` how many of them came after it was
-    final, negative when rows were quarantined.
+    ``observed`` is in ``unit`` (seconds for durations), None when nothing was measured. ``rows`` is
+    what the table held of the window; ``late`` how many of them came after it was final, negative
+    when rows were quarantined. ``reason`` says why a final result was judged again, else is empty.
     """
 
     rule: str
@@ -62,6 +67,16 @@ class WindowResult:
     observed: Decimal | bool | None
     rows: int
     late: int = 0
+    unit: str = ""
+    reason: str = ""
+
+    def observed_text(self) -> str:
+        """What was observed, for people; empty when nothing was measured."""
+        if self.observed is None:
+            return ""
+        if self.unit == "s":
+            return duration_text(timedelta(microseconds=int(self.observed * 1_000_000)))
+        return f"{self.observed} {self.unit}".rstrip()
 
 
 class WindowStore(Protocol):
@@ -71,10 +86,45 @@ class WindowStore(Protocol):
         """The newest result of each window of a rule, by its start."""
         ...
 
+    def published(self, stream: str, rule: str) -> Mapping[datetime, WindowResult]:
+        """The same, of audits on which ``main`` was moved."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What judging one window gave; see :class:`WindowResult`."""
+
+    status: Status
+    observed: Decimal | bool | None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """What is judged per window: a rule or level, its windows' rows, and how one is judged.
+
+    ``rows`` and ``waiting`` (those not on ``main``) are counts by the start of their window, in
+    microseconds since 1970. ``judge`` takes a window's start and how many rows it has.
+    ``neighbours`` says that rows of earlier windows, too, can change what is observed. ``known``
+    are the newest results of earlier audits; those of windows of another length are left out.
+    """
+
+    name: str
+    width: timedelta
+    rows: Mapping[int, int]
+    waiting: Mapping[int, int]
+    judge: Callable[[datetime, int], Outcome]
+    known: Mapping[datetime, WindowResult] = field(default_factory=dict)
+    neighbours: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedWindows:
-    """What one audit found: results that are new or changed, and those that hold ``main`` back."""
+    """What one audit found: results that are new or changed, and those that fail the whole.
+
+    ``judged`` counts closed windows this audit is about of which something could be measured.
+    """
 
     changed: tuple[WindowResult, ...]
     judged: int
@@ -90,42 +140,34 @@ class _Seen:
     behind: bool  # it begins after the newest published row
 
 
-def judge_windows(
-    session: Session,
-    stream: Stream,
-    rule: QualityRule,
-    *,
-    table: str,
-    increment: str,
-    now: datetime,
-    known: Mapping[datetime, WindowResult],
-    judge: Callable[[str], tuple[Status, Decimal | bool | None]],
-) -> JudgedWindows:
-    """Judge every window of a rule that is new, or whose rows changed; ``judge`` judges a view.
+def judge_windows(windowed: Windowed, *, now: datetime, lateness: timedelta) -> JudgedWindows:
+    """Judge every window that is new, was open, or whose rows changed.
 
     Raises:
-        Unjudgeable: the stream has no event time, there are too many windows, or DuckDB refuses.
+        Unjudgeable: ``judge`` says so of a window.
     """
-    width = rule.window
-    if width is None or stream.event_time is None:
-        raise Unjudgeable("a window needs an event time; set `lakegate.eventTime`")
     changed: list[WindowResult] = []
     failing: list[WindowResult] = []
     judged = 0
-    view = f"{table}__window"
-    for start, seen in _windows(session, stream.event_time, rule, width, table, increment):
+    known = {s: one for s, one in windowed.known.items() if one.end - s == windowed.width}
+    for start, seen in _windows(windowed, known, now):
         before = known.get(start)
         was_open = before is not None and before.state is WindowState.OPEN
-        closed = now >= start + width + stream.allowed_lateness
+        closed = now >= start + windowed.width + lateness
         closed = closed or (before is not None and not was_open)
         counts = seen.waiting > 0 or was_open or (seen.rows == 0 and seen.behind)
-        if before is not None and before.rows == seen.rows and not counts:
+        same = before is not None and before.rows == seen.rows
+        if same and not counts and not windowed.neighbours:
             continue
-        _make(session, view, table, stream.event_time, start, start + width)
-        result = _result(rule.name, start, width, seen, before, closed, *judge(view))
+        outcome = windowed.judge(start, seen.rows)
+        moved = same and before is not None and outcome.observed != before.observed
+        if same and not counts and not moved:
+            continue
+        counts = counts or moved
+        result = _result(windowed, start, seen.rows, before, closed, outcome)
         if before is None or _differs(result, before):
             changed.append(result)
-        if closed and counts:
+        if closed and counts and result.status is not Status.NOT_MEASURED:
             judged += 1
             if result.status in (Status.FAILED, Status.ERROR):
                 failing.append(result)
@@ -142,72 +184,66 @@ def _differs(result: WindowResult, before: WindowResult) -> bool:
 
 
 def _result(
-    rule: str,
+    windowed: Windowed,
     start: datetime,
-    width: timedelta,
-    seen: _Seen,
+    rows: int,
     before: WindowResult | None,
     closed: bool,
-    status: Status,
-    observed: Decimal | bool | None,
+    outcome: Outcome,
 ) -> WindowResult:
-    state, late = WindowState.FINAL if closed else WindowState.OPEN, 0
+    state, late, reason = WindowState.FINAL if closed else WindowState.OPEN, 0, ""
     if before is not None and before.state is not WindowState.OPEN:
-        state, late = before.state, before.late
-        if seen.rows != before.rows:
-            state, late = WindowState.REOPENED, seen.rows - before.rows
-    revision = 1 if before is None else before.revision + 1
+        state, late, reason = before.state, before.late, before.reason
+        if rows != before.rows:
+            state, late = WindowState.REOPENED, rows - before.rows
+            reason = _reason(late)
+        elif windowed.neighbours and outcome.observed != before.observed:
+            state, late = WindowState.REOPENED, 0
+            reason = "rows of an earlier window came late or were taken off"
     return WindowResult(
-        rule, start, start + width, revision, state, status, observed, seen.rows, late
+        rule=windowed.name,
+        start=start,
+        end=start + windowed.width,
+        revision=1 if before is None else before.revision + 1,
+        state=state,
+        status=outcome.status,
+        observed=outcome.observed,
+        rows=rows,
+        late=late,
+        unit=outcome.unit,
+        reason=reason,
     )
+
+
+def _reason(late: int) -> str:
+    rows = "1 row" if abs(late) == 1 else f"{abs(late):,} rows"
+    was = "was" if abs(late) == 1 else "were"
+    return f"{rows} came late" if late > 0 else f"{rows} {was} taken off"
 
 
 def _windows(
-    session: Session,
-    column: str,
-    rule: QualityRule,
-    width: timedelta,
-    table: str,
-    increment: str,
-) -> Iterable[tuple[datetime, _Seen]]:
-    """Every window that has rows, in order; for ``rowCount`` those without between them, too."""
-    step = width // _MICROSECOND
-    rows = _counts(session, column, step, table)
-    waiting = _counts(session, column, step, increment)
-    if not rows:
-        return
+    windowed: Windowed, known: Mapping[datetime, WindowResult], now: datetime
+) -> Iterator[tuple[datetime, _Seen]]:
+    """Every window there is something to say about, in order.
+
+    Those with rows, those without between them and up to now, and those that had rows before.
+    """
+    rows, waiting = windowed.rows, windowed.waiting
     published = max((n for n, count in rows.items() if count > waiting.get(n, 0)), default=None)
-    starts = sorted(rows)
-    if rule.metric == "rowCount":
-        if (starts[-1] - starts[0]) // step >= _MOST:
-            raise Unjudgeable(f"more than {_MOST:,} windows; make `lakegate.window` longer")
-        starts = list(range(starts[0], starts[-1] + 1, step))
-    for start in starts:
+    starts = set(_starts(sorted(rows), windowed.width // _MICROSECOND, _us(now)))
+    starts.update(_us(start) for start, before in known.items() if before.rows > 0)
+    for start in sorted(starts):
         behind = published is None or start > published
         seen = _Seen(rows.get(start, 0), waiting.get(start, 0), behind)
-        yield _EPOCH + timedelta(microseconds=start), seen
+        yield EPOCH + timedelta(microseconds=start), seen
 
 
-def _counts(session: Session, column: str, step: int, view: str) -> dict[int, int]:
-    """Rows by the start of their window, in microseconds; rows without a time are in none."""
-    moment = f"epoch_us({identifier(column)})"
-    found = session.rows(
-        f"SELECT {moment} - (({moment} % {step}) + {step}) % {step} AS start, count(*) "
-        f"FROM {identifier(view)} WHERE {identifier(column)} IS NOT NULL GROUP BY start",
-        most=_MOST + 1,
-    )
-    if len(found) > _MOST:
-        raise Unjudgeable(f"more than {_MOST:,} windows; make `lakegate.window` longer")
-    return dict(found)
+def _starts(filled: list[int], step: int, now: int) -> Iterator[int]:
+    for index, start in enumerate(filled):
+        yield start
+        until = min([now + 1, *filled[index + 1 : index + 2]])
+        yield from range(start + step, min(until, start + step * (_SILENT + 1)), step)
 
 
-def _make(
-    session: Session, view: str, table: str, column: str, start: datetime, end: datetime
-) -> None:
-    """The rows of one window as a view; it opens no file that its table does not."""
-    low, high = ((moment - _EPOCH) // _MICROSECOND for moment in (start, end))
-    moment = f"epoch_us({identifier(column)})"
-    session.rows(
-        f"CREATE OR REPLACE TEMP VIEW {identifier(view)} AS SELECT * FROM {identifier(table)} "
-        f"WHERE {moment} >= {low} AND {moment} < {high}"
-    )
+def _us(when: datetime) -> int:
+    return (when - EPOCH) // _MICROSECOND

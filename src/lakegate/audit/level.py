@@ -52,8 +52,20 @@ class Level:
 
 
 def sla_name(rule: SlaRule) -> str:
-    """What results and incidents call a service level: ``sla.latency``, ``sla.latency.at``."""
-    return f"sla.{rule.name}" if rule.element is None else f"sla.{rule.name}.{rule.element}"
+    """What results and incidents call a service level: ``sla.latency``, ``sla.latency.at``.
+
+    One with a window of an hour is ``sla.latency.1h``.
+    """
+    parts = ["sla", rule.name] + ([] if rule.element is None else [rule.element])
+    return ".".join(parts + ([] if rule.window is None else [_brief(rule.window)]))
+
+
+def _brief(length: timedelta) -> str:
+    """``90m``, ``1h``, ``2d``: in the greatest unit that is exact."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if length % timedelta(seconds=size) == timedelta(0):
+            return f"{length // timedelta(seconds=size)}{unit}"
+    return f"{length / timedelta(seconds=1):g}s"
 
 
 def latency(

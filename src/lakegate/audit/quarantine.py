@@ -9,12 +9,15 @@ Only a rule that looks at rows one by one can name its offenders. Rows already o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from lakegate.audit.base import Limits, SnapshotReader, Unjudgeable
 from lakegate.audit.comparison import Comparison
 from lakegate.audit.evaluate import Judge, prepare
+from lakegate.audit.late import WindowState, WindowStore
+from lakegate.audit.late_rules import in_each, window_view
 from lakegate.audit.metric import condition_of
 from lakegate.audit.result import AuditReport, ResultKind, RuleResult, Status
 from lakegate.audit.session import open_session
@@ -28,6 +31,7 @@ from lakegate.lake.spelling import identifier
 __all__ = ["Offender", "Offenders", "offenders"]
 
 _LONGEST = 80
+_LONGEST_EXPECTED = 200
 _EVERY_ROW = 1 << 40
 
 
@@ -66,9 +70,13 @@ def offenders(
     *,
     reader: SnapshotReader,
     targets: Mapping[str, Stream],
+    windows: WindowStore | None = None,
     limits: Limits | None = None,
 ) -> tuple[Offenders, ...]:
     """The offending rows of each rule at the snapshot of ``report``, in order of coordinates.
+
+    Of a rule with a window only rows of closed windows offend that failed, each window by itself;
+    ``windows`` remembers which (none without it).
 
     Of duplicates every row but the first offends: a published one is before all others, then the
     one ingested first, then the lower topic, partition and offset.
@@ -82,7 +90,7 @@ def offenders(
     main_id = None if main is None else main.snapshot_id
     with open_session(limits if limits is not None else Limits()) as session:
         judge = prepare(session, stream, reader, report.snapshot_id, main_id, targets)
-        return tuple(_of_rule(judge, rule) for rule in checked)
+        return tuple(_of_rule(judge, rule, windows) for rule in checked)
 
 
 def _checked(stream: Stream, report: AuditReport, name: str) -> QualityRule | Reference:
@@ -131,21 +139,66 @@ def _no_rows(where: str, why: str) -> AuditError:
     )
 
 
-def _of_rule(judge: Judge, rule: QualityRule | Reference) -> Offenders:
+def _of_rule(judge: Judge, rule: QualityRule | Reference, windows: WindowStore | None) -> Offenders:
     try:
         if isinstance(rule, Reference):
             return _dangling(judge, rule)
-        if rule.kind is RuleKind.SQL:
-            return _by_query(judge, rule)
-        return _by_metric(judge, rule)
+        if rule.window is not None and rule.place is Place.AUDIT:
+            return _by_window(judge, rule, rule.window, windows)
+        return _by_rows(judge, rule)
     except Unjudgeable as error:
         where = f"stream {judge.stream.name}, rule {rule.name}"
         raise AuditError(f"{where}: the offending rows cannot be found: {error}") from error
 
 
+def _by_window(
+    judge: Judge, rule: QualityRule, width: timedelta, windows: WindowStore | None
+) -> Offenders:
+    """Each window that failed as the audit judged it: on its rows alone."""
+    column = judge.stream.event_time
+    if column is None:
+        raise Unjudgeable("a window needs an event time; set `lakegate.eventTime`")
+    found = [
+        _by_rows(_within(judge, column, start, width), rule)
+        for start in _failed(judge.stream, rule, width, windows)
+    ]
+    if not found:
+        raise Unjudgeable("no window is known to have failed; audit again")
+    waiting = (row for one in found for row in one.waiting)
+    return replace(
+        found[0],
+        expected=f"{found[0].expected}, {in_each(width)}"[:_LONGEST_EXPECTED],
+        waiting=tuple(sorted(waiting, key=lambda row: (row.topic, row.partition, row.offset))),
+        published=sum(one.published for one in found),
+    )
+
+
+def _failed(
+    stream: Stream, rule: QualityRule, width: timedelta, windows: WindowStore | None
+) -> list[datetime]:
+    known = {} if windows is None else windows.newest(stream.name, rule.name)
+    return sorted(
+        start
+        for start, one in known.items()
+        if one.status is Status.FAILED
+        and one.state is not WindowState.OPEN
+        and one.end - one.start == width
+        and one.rows > 0
+    )
+
+
+def _within(judge: Judge, column: str, start: datetime, width: timedelta) -> Judge:
+    view = window_view(judge, column, start, start + width)
+    return replace(judge, table=view, views=judge.views | {view})
+
+
+def _by_rows(judge: Judge, rule: QualityRule) -> Offenders:
+    return _by_query(judge, rule) if rule.kind is RuleKind.SQL else _by_metric(judge, rule)
+
+
 def _view(judge: Judge, rule: QualityRule) -> str:
     """What the audit looked at: rules judged at the gate are checked on new rows only."""
-    new = rule.place is Place.GATE or rule.scope is Scope.INCREMENT
+    new = rule.place is Place.GATE or (rule.scope is Scope.INCREMENT and rule.window is None)
     return judge.increment if new else judge.table
 
 
@@ -198,7 +251,7 @@ def _by_query(judge: Judge, rule: QualityRule) -> Offenders:
         why = "only `SELECT COUNT(*) FROM {object} WHERE …` says which rows it counts"
         raise _no_rows(where, why)
     expected = "not to be among " + " ".join((rule.query or "").split())
-    return _found(judge, rule.name, rule.severity, source, source.sql, expected[:200])
+    return _found(judge, rule.name, rule.severity, source, source.sql, expected[:_LONGEST_EXPECTED])
 
 
 def _found(

@@ -25,7 +25,7 @@ from lakegate.contract.stream import SlaRule, Stream
 from lakegate.contract.type import TimestampType
 from lakegate.lake.spelling import identifier
 
-__all__ = ["Level", "Service", "level"]
+__all__ = ["Level", "Service", "instant_sql", "level", "time_sql"]
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,7 +68,7 @@ def level(service: Service, rule: SlaRule) -> Level:
 
 def _latency(service: Service, rule: SlaRule) -> Level:
     limit = meaning.limit_of(rule)
-    since = _column(service, rule)
+    since = time_sql(service, rule)
     if since is None:
         return meaning.unmeasured(f"at most {duration_text(limit)}", NO_EVENT_TIME)
     if service.event_clock:
@@ -78,7 +78,7 @@ def _latency(service: Service, rule: SlaRule) -> Level:
         )
         how = f"longest wait of {since} behind the watermark of the row's partition"
     else:
-        until = _moment(service.now)
+        until = instant_sql(service.now)
         how = f"longest time from {since} to now, over the rows to be published"
     total, longest, offending = service.session.row(
         f"SELECT count(waited), max(waited), "
@@ -90,7 +90,7 @@ def _latency(service: Service, rule: SlaRule) -> Level:
 
 
 def _frequency(service: Service, rule: SlaRule) -> Level:
-    column = _column(service, rule, otherwise=None if service.event_clock else INGESTED)
+    column = time_sql(service, rule, otherwise=None if service.event_clock else INGESTED)
     if column is None:
         limit = duration_text(meaning.limit_of(rule))
         return meaning.unmeasured(f"a new row at least every {limit}", NO_EVENT_TIME)
@@ -104,7 +104,7 @@ def _frequency(service: Service, rule: SlaRule) -> Level:
         ),
         arrivals AS (
             SELECT DISTINCT t FROM
-            (FROM waiting UNION ALL FROM before UNION ALL SELECT {_moment(service.now)})
+            (FROM waiting UNION ALL FROM before UNION ALL SELECT {instant_sql(service.now)})
             WHERE t IS NOT NULL
         )
         SELECT max(gap) FROM (SELECT epoch_us(t) - epoch_us(lag(t) OVER (ORDER BY t)) AS gap
@@ -118,12 +118,12 @@ def _frequency(service: Service, rule: SlaRule) -> Level:
 def _retention(service: Service, rule: SlaRule) -> Level:
     limit = meaning.limit_of(rule)
     expected = f"rows of the last {duration_text(limit)} are kept"
-    column = _column(service, rule)
+    column = time_sql(service, rule)
     if column is None:
         return meaning.unmeasured(expected, NO_EVENT_TIME)
-    wanted = _moment(service.now - limit)
+    wanted = instant_sql(service.now - limit)
     reach, rows, older = service.session.row(
-        f"SELECT epoch_us({_moment(service.now)}) - epoch_us(min({column})), count(*), "
+        f"SELECT epoch_us({instant_sql(service.now)}) - epoch_us(min({column})), count(*), "
         f"count(*) FILTER (WHERE {column} < {wanted}) FROM {identifier(service.table)}"
     )
     if reach is None:
@@ -151,7 +151,7 @@ def _error_rate(service: Service, rule: SlaRule) -> Level:
 
 
 def _throughput(service: Service, rule: SlaRule) -> Level:
-    column = _column(service, rule, otherwise=None if service.event_clock else INGESTED)
+    column = time_sql(service, rule, otherwise=None if service.event_clock else INGESTED)
     if column is None:
         return meaning.unmeasured(meaning.throughput(rule, 0, None, "").expected, NO_EVENT_TIME)
     rows, span = service.session.row(
@@ -162,8 +162,12 @@ def _throughput(service: Service, rule: SlaRule) -> Level:
     return meaning.throughput(rule, rows, span, how)
 
 
-def _column(service: Service, rule: SlaRule, *, otherwise: str | None = None) -> str | None:
-    """The time of a row as SQL; a date is the midnight, UTC, it begins with."""
+def time_sql(service: Service, rule: SlaRule, *, otherwise: str | None = None) -> str | None:
+    """The time of a row as SQL; a date is the midnight, UTC, it begins with.
+
+    Raises:
+        Unjudgeable: ``element`` is no timestamp or date.
+    """
     name = meaning.time_column(service.stream, rule, otherwise=otherwise)
     if name is None:
         return None
@@ -173,6 +177,7 @@ def _column(service: Service, rule: SlaRule, *, otherwise: str | None = None) ->
     return f"CAST({identifier(name)} AS TIMESTAMPTZ)"
 
 
-def _moment(when: datetime) -> str:
+def instant_sql(when: datetime) -> str:
+    """An aware time as SQL."""
     text = when.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
     return f"TIMESTAMPTZ '{text}'"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = cyclopts.App(name="contract", help="Check contracts and see what is enforced where.")
+app.command("lakegate.cli.sample:sample", name="sample")
 
 _DEFAULT = Path("contracts")
 _CANNOT_READ = frozenset({"LG001"})
@@ -74,7 +75,7 @@ def check(*paths: Path, output: Format = "text", project: ProjectOption = Path()
 
 
 @app.command
-def coverage(file: Path, *, output: Format = "text") -> int:
+def coverage(file: Path, *, paths: bool = False, output: Format = "text") -> int:
     """List each statement of a contract: where it is enforced, or why it is not.
 
     Exits with 0, or 2 when the contract cannot be used.
@@ -83,9 +84,15 @@ def coverage(file: Path, *, output: Format = "text") -> int:
     ----------
     file
         The contract.
+    paths
+        List what the gate judges instead: natively, or what falls back, and why.
     output
         ``text`` for people, or one JSON object per statement.
     """
+    if paths:
+        from lakegate.cli.path_coverage import show
+
+        return show(file, output)
     from lakegate.contract.coverage import coverage as statements_of
     from lakegate.contract.loading import load
     from lakegate.errors import ContractError

@@ -40,6 +40,7 @@ def show(folder: Path, console: Console) -> int:
     from lakegate.cli.status import render
     from lakegate.demo.source import data_folder
     from lakegate.demo.year import make_project
+    from lakegate.gate.native.choice import said
     from lakegate.pipeline.project import open_project
 
     started = time.monotonic()
@@ -48,7 +49,7 @@ def show(folder: Path, console: Console) -> int:
     with open_project(folder) as project:
         console.print(
             "\n[bold]Lakegate[/]  a year of New York flights and weather, judged by "
-            f"[bold]{folder}/contracts[/]\n"
+            f"[bold]{folder}/contracts[/]\n{said()}\n"
         )
         _send(project, console)
         console.print("\n[bold]Why records were rejected[/]  (each is kept, with every reason)")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lakegate.deadletter.preview import Example, Preview
-    from lakegate.deadletter.repairs import Tally
+    from lakegate.deadletter.repairs import StillFailing, Tally
 
 __all__ = ["app", "render", "replay"]
 
@@ -29,7 +29,8 @@ UnchangedOption = Annotated[
     bool,
     Parameter(
         name="--unchanged",
-        help="Take what no fix matches as it is, where the contract has changed since.",
+        help="Take what no fix matches as it is, where the contract has changed since, or all "
+        "that is wrong is a key another table lacked.",
     ),
 ]
 
@@ -167,19 +168,15 @@ def render(found: Preview) -> RenderableType:
         Text.assemble(
             (found.stream, "bold"),
             "  ",
-            (f"{found.passing:,} of {tally.matched:,} now pass", "bold green"),
-            f", {tally.matched - found.passing:,} do not",
+            (f"{found.passing:,} of {tally.open:,} now pass", "bold green"),
+            f", {_still(found.still_failing)}" if found.still_failing else "",
         )
     ]
     for names, count in tally.by_fixes.most_common(20):
         fixes = " + ".join(names) or "unchanged"
         lines.append(Text(f"  {fixes}: {found.passing_by[names]:,} of {count:,}"))
     lines += [
-        Text.assemble(
-            ("  ✗ ", "red"),
-            f"{group.count:,} still fail: expected {group.expected}, got {group.observed} - at "
-            f"{group.path} [{group.rule}], such as {group.sample}",
-        )
+        Text.assemble(("  ✗ ", "red"), f"{_still(group.count)} because {_reason(group)}")
         for group in found.failing[:20]
     ]
     lines += _left(tally)
@@ -201,8 +198,23 @@ def _left(tally: Tally) -> list[RenderableType]:
     if tally.unchanged:
         said.append(f"{tally.unchanged:,} are matched, but no step changes them")
     if tally.unmatched:
-        said.append(f"{tally.unmatched:,} open ones are matched by no fix")
+        said.append(f"{_still(tally.unmatched)} because no fix matches")
+        said += [
+            f"  {group.count:,} of these: {_reason(group)}"
+            for group in tally.unmatched_because.most_common()[:20]
+        ]
     return [Text.assemble(("  ‖ ", "yellow"), text) for text in said]
+
+
+def _reason(group: StillFailing) -> str:
+    return (
+        f"expected {group.expected}, got {group.observed} - at {group.path} [{group.rule}], "
+        f"such as {group.sample}"
+    )
+
+
+def _still(count: int) -> str:
+    return f"{count:,} still fails" if count == 1 else f"{count:,} still fail"
 
 
 def _example(example: Example) -> RenderableType:

@@ -24,7 +24,7 @@ def load(
     key: str | None = None,
     no_key: Annotated[bool, Parameter(negative="")] = False,
     format_of: Literal["ndjson", "json", "csv", "parquet"] | None = None,
-    null: tuple[str, ...] = ("",),
+    null: tuple[str, ...] = (),
     again: bool = False,
     project: ProjectOption = Path(),
     format: Format = "text",
@@ -47,7 +47,8 @@ def load(
     format_of:
         What the files are, when their names do not say so.
     null:
-        CSV: a text that means null (may be repeated; the empty one by default).
+        CSV: a text that means null (may be repeated; by default as the contract says, else the
+        empty one).
     again:
         Load everything once more, even if it is there already.
     """

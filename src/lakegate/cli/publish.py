@@ -159,7 +159,8 @@ def _windows(found: Sequence[tuple[WindowResult, str, datetime]]) -> RenderableT
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("audited at", "rule", "window from", "state", "status", "observed", "rows"):
+    columns = ("audited at", "rule", "window from", "state", "status", "observed", "rows", "why")
+    for column in columns:
         table.add_column(column)
     for window, _, at in found:
         late = f" ({window.late:+,})" if window.late else ""
@@ -169,8 +170,9 @@ def _windows(found: Sequence[tuple[WindowResult, str, datetime]]) -> RenderableT
             f"{window.start:%Y-%m-%d %H:%M:%S}",
             window.state,
             window.status,
-            str(window.observed),
+            window.observed_text(),
             f"{window.rows:,}{late}",
+            window.reason,
         )
     return table
 

@@ -20,12 +20,13 @@ def run(
     *streams: str,
     until_idle: bool = False,
     land: bool = True,
+    workers: int = 1,
     project: ProjectOption = Path(),
     format: Format = "text",
 ) -> int:
     """Judge raw records and land what passes, until stopped.
 
-    SIGTERM finishes the batch in hand and leaves. A second worker on the same stream waits.
+    SIGTERM finishes the batch in hand and leaves. Workers on the same stream share its partitions.
 
     Parameters
     ----------
@@ -35,6 +36,9 @@ def run(
         Leave when nothing is left to do.
     land:
         Land validated rows too (``--no-land``: only judge).
+    workers:
+        Processes that share the partitions (0: one per core); a stream with one partition has use
+        for one.
     format:
         ``json`` prints one object per commit.
     """
@@ -51,6 +55,7 @@ def run(
             *streams,
             until="idle" if until_idle else None,
             land=land,
+            workers=workers,
             stopped=stopped,
             on_progress=tell,
         )
@@ -59,8 +64,16 @@ def run(
             console().print(
                 f"[bold]{stream}[/]  {progress.records:,} judged: {progress.accepted:,} accepted, "
                 f"{progress.rejected:,} rejected, {progress.tombstones:,} tombstones"
+                + _again(progress)
             )
     return 0
+
+
+def _again(progress: Progress) -> str:
+    """What became of replayed dead letters, if there were any."""
+    if not progress.replayed and not progress.failed:
+        return ""
+    return f"; of replayed dead letters {progress.replayed:,} passed, {progress.failed:,} did not"
 
 
 def land(*streams: str, project: ProjectOption = Path(), format: Format = "text") -> int:

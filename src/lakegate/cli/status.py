@@ -60,6 +60,8 @@ def render(status: Status) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    from lakegate.gate.native.choice import said
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("stream")
     columns = ("raw", "accepted", "rejected", "tombst.", "replayed", "open", "landed", "published")
@@ -74,8 +76,8 @@ def render(status: Status) -> RenderableType:
     for proof in status.proofs:
         if quarantined := proof.total("quarantined"):
             lines.append(Text(f"  · {proof.stream}: {quarantined:,} of the landed are quarantined"))
-    for said in status.decisions:
-        lines.append(Text.assemble(("  ! ", "yellow"), said))
+    for decision in status.decisions:
+        lines.append(Text.assemble(("  ! ", "yellow"), decision))
     for pause in status.pauses:
         lines.append(Text.assemble(("  ‖ ", "yellow"), pause))
     reread = sum(proof.reread for proof in status.proofs)
@@ -92,6 +94,7 @@ def render(status: Status) -> RenderableType:
         )
     else:
         lines.append(Text.assemble(("not proven", "bold red"), f"  {counted}"))
+    lines.append(Text(said(), "dim"))
     return Group(*lines)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from lakegate.cli.options import FileArgument
-from lakegate.cli.output import Format, console, emit
+from lakegate.cli.output import Format, console, emit, errors
 from lakegate.errors import LakegateError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from lakegate.contract.stream import Stream
     from lakegate.gate import Gate
     from lakegate.gate.verdict import Failure, Rejected
 
@@ -68,11 +70,17 @@ class _Tally:
 
 
 def validate(
-    contract: Path, *files: FileArgument, object: str | None = None, format: Format = "text"
+    contract: Path,
+    *files: FileArgument,
+    object: str | None = None,
+    project: Path | None = None,
+    format: Format = "text",
 ) -> int:
-    """Judge every record of files (NDJSON or a JSON array; ``-``: standard input) by a contract.
+    """Judge every record of files by a contract: NDJSON, a JSON array, or CSV with a header.
 
-    Exits 0 when all are accepted, 1 when some are rejected, 2 when it could not judge.
+    What a file is, its name says (.csv); standard input (``-``) is what the contract says its
+    records are, JSON or CSV. Exits 0 when all are accepted, 1 when some are rejected, 2 when it
+    could not judge.
 
     Parameters
     ----------
@@ -82,19 +90,59 @@ def validate(
         Files of records; standard input if there is none.
     object:
         The schema object to judge by, when the contract has several.
+    project:
+        A project whose published tables have the keys that relationships of the gate are judged by.
     format:
         ``json`` prints one object per rejected record.
     """
-    import lakegate
+    from lakegate.contract import load
 
-    gate = lakegate.compile(contract, object=object)
+    stream = load(contract).stream(object)
     tally = _Tally()
-    for file in files or (Path("-"),):
-        for places, values in _batches(file):
-            _judge(gate, file, places, values, tally, format)
+    with _keys(project, stream) as keyed:
+        for file in files or (Path("-"),):
+            with _opened(file) as content:
+                gate, records = _records(file, content, stream)
+                gate = keyed(gate)
+                for places, values in _batches(records):
+                    _judge(gate, file, places, values, tally, format)
     if format == "text":
         console().print(_render(tally))
     return 1 if tally.rejected else 0
+
+
+@contextmanager
+def _keys(project: Path | None, stream: Stream) -> Iterator[Callable[[Gate], Gate]]:
+    """Gives a gate the keys of the project; says which relationships are not judged."""
+    from lakegate.gate.references import judged_here
+
+    left = judged_here(stream)
+    if not left or project is None:
+        for item in left:
+            _note(f"relationship {item.name} is not judged: name the --project of its keys")
+        yield lambda gate: gate
+        return
+    from lakegate.pipeline.project import open_project
+    from lakegate.pipeline.referring import keys_in_force
+
+    with open_project(project) as opened:
+        said: set[str] = set()
+
+        def keyed(gate: Gate) -> Gate:
+            found, problems = keys_in_force(opened, gate)
+            for name, why in problems.items():
+                if name not in said:
+                    _note(f"relationship {name} is not judged: {why}")
+                    said.add(name)
+            return found
+
+        yield keyed
+
+
+def _note(message: str) -> None:
+    from rich.text import Text
+
+    errors().print(Text.assemble(("note: ", "yellow"), message))
 
 
 def _judge(
@@ -119,11 +167,13 @@ def _emit(file: str, place: int, record: Rejected) -> None:
     emit({"file": file, "record": place, "value": value, "failures": record.failures})
 
 
-def _batches(file: Path) -> Iterator[tuple[list[int], list[bytes]]]:
+def _batches(
+    records: Iterable[tuple[int, bytes]],
+) -> Iterator[tuple[list[int], list[bytes]]]:
     """Records with where they are: the line, or the position (from 1) in a JSON array."""
     places: list[int] = []
     values: list[bytes] = []
-    for place, value in _records(file):
+    for place, value in records:
         places.append(place)
         values.append(value)
         if len(values) == _BATCH:
@@ -133,19 +183,64 @@ def _batches(file: Path) -> Iterator[tuple[list[int], list[bytes]]]:
         yield places, values
 
 
-def _records(file: Path) -> Iterator[tuple[int, bytes]]:
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
     try:
-        stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
-        with stream:
-            for number, line in enumerate(stream, 1):
-                value = line.strip(b" \t\r\n")
-                if number == 1 and value.startswith(b"["):
-                    yield from _array(file, line + stream.read())
-                    return
-                if value:
-                    yield number, value
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as content:
+            yield content
     except OSError as error:
         raise UnreadableFile(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def _records(
+    file: Path, content: BinaryIO, stream: Stream
+) -> tuple[Gate, Iterator[tuple[int, bytes]]]:
+    """The gate of what the file has, and its records with where they are."""
+    from lakegate.contract.record_format import FormatName
+    from lakegate.gate import compile as compile_gate
+    from lakegate.gate.decode.json_format import JsonFormat
+
+    is_csv = file.suffix.lower() == ".csv"
+    if is_csv or (str(file) == "-" and stream.format.name is FormatName.CSV):
+        return _csv(file, content, stream)
+    return compile_gate(stream, format=JsonFormat(stream)), _json(file, content)
+
+
+def _csv(file: Path, content: BinaryIO, stream: Stream) -> tuple[Gate, Iterator[tuple[int, bytes]]]:
+    from lakegate.gate import compile as compile_gate
+    from lakegate.ingest.csv_file import headed
+    from lakegate.ingest.file import DamagedFile
+
+    name = _name(file)
+    if stream.cdc is not None:
+        raise UnreadableFile(f"{name} is CSV, and {stream.name} takes change events, as JSON")
+
+    def rows() -> Iterator[tuple[int, bytes]]:
+        try:
+            for row in found:
+                yield row.first, row.value
+        except DamagedFile as error:
+            raise UnreadableFile(f"{name}: {error}") from error
+
+    try:
+        form, found = headed(content, stream)
+    except DamagedFile as error:
+        raise UnreadableFile(f"{name}: {error}") from error
+    return compile_gate(stream, format=form), rows()
+
+
+def _json(file: Path, content: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(content, 1):
+        value = line.strip(b" \t\r\n")
+        if number == 1 and value.startswith(b"["):
+            yield from _array(file, line + content.read())
+            return
+        if value:
+            yield number, value
+
+
+def _name(file: Path) -> str:
+    return "standard input" if str(file) == "-" else str(file)
 
 
 def _array(file: Path, content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -155,8 +250,7 @@ def _array(file: Path, content: bytes) -> Iterator[tuple[int, bytes]]:
     try:
         elements = msgspec.json.decode(content, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
-        name = "standard input" if str(file) == "-" else str(file)
-        message = f"{name} begins like a JSON array but is none: {error}"
+        message = f"{_name(file)} begins like a JSON array but is none: {error}"
         raise UnreadableFile(message) from error
     for position, element in enumerate(elements, 1):
         yield position, bytes(element)

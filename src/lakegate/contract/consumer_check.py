@@ -8,7 +8,7 @@ from pathlib import Path
 from lakegate.contract.consumer import AddressKind, Consumer, Use, note, read_consumers
 from lakegate.contract.problem import Problem, Report, nearest
 from lakegate.contract.stream import Stream
-from lakegate.contract.type import ArrayType, Field, ObjectType
+from lakegate.contract.type import ArrayType, Field, MapType, ObjectType
 
 __all__ = ["check_consumers", "field_names"]
 
@@ -52,6 +52,8 @@ def _names(fields: Iterable[Field], prefix: str) -> Iterator[str]:
             yield from _names(field.type.fields, f"{name}.")
         elif isinstance(field.type, ArrayType):
             yield from _names((field.type.item,), f"{name}.")
+        elif isinstance(field.type, MapType):
+            yield from _names((field.type.key, field.type.value), f"{name}.")
 
 
 def _check_use(use: Use, stream: Stream, report: Report) -> None:

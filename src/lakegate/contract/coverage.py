@@ -16,7 +16,15 @@ from lakegate.contract.digest import canonical
 from lakegate.contract.model import Contract, to_plain
 from lakegate.contract.stream import Place, QualityRule, Stream
 from lakegate.contract.string_format import FORMATS
-from lakegate.contract.type import AnyType, ArrayType, DecimalType, Field, Location, ObjectType
+from lakegate.contract.type import (
+    AnyType,
+    ArrayType,
+    DecimalType,
+    Field,
+    Location,
+    MapType,
+    ObjectType,
+)
 
 __all__ = ["CHILDREN", "TREATMENTS", "Statement", "Treatment", "Where", "coverage"]
 
@@ -121,7 +129,7 @@ TREATMENTS: Mapping[str, Mapping[str, Treatment]] = {
         **_each(Where.GATE, "no other value passes", "value"),
         **_each(_PEOPLE, "describes", "label"),
     },
-    "map": _each(Where.NONE, "a map is kept as JSON text", "key value"),
+    "map": _each(_PEOPLE, "listed by its parts", "key value"),
     "quality": {
         **_COMMON,
         **_each(_PEOPLE, "listed as one rule", "type metric rule arguments query engine unit"),
@@ -185,6 +193,8 @@ CHILDREN: Mapping[tuple[str, str], str] = {
     ("property", "properties"): "property",
     ("property", "items"): "property",
     ("property", "map"): "map",
+    ("map", "key"): "property",
+    ("map", "value"): "property",
     ("property", "enum"): "enum",
     ("property", "logicalTypeOptions"): "option",
     ("property", "quality"): "quality",
@@ -222,6 +232,8 @@ def _every(fields: tuple[Field, ...], prefix: str = "") -> Iterator[tuple[str, F
             yield from _every(field.type.fields, f"{column}.")
         elif isinstance(field.type, ArrayType):
             yield from _every((field.type.item,), f"{column}.")
+        elif isinstance(field.type, MapType):
+            yield from _every((field.type.key, field.type.value), f"{column}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +270,15 @@ class _Walk:
         if kind == "object":
             yield from self.element(kind, value, str(value.get("name", "")))
         elif kind == "property":
-            name = "element" if key == "items" else str(value.get("name", ""))
+            names = {"items": "element", "key": "key", "value": "value"}
+            name = names.get(key) or str(value.get("name", ""))
             inner = f"{subject}.{name}"
             yield from self.element(kind, value, inner, self.fields.get(inner))
+        elif kind == "map" and (field is None or not isinstance(field.type, MapType)):
+            how = "a map is kept as JSON text"
+            for end in ("key", "value"):
+                text = canonical_text(value.get(end))
+                yield Statement(subject, end, text, Where.NONE, how)
         elif kind == "server":
             yield from self.element(kind, value, f"server {value.get('server', '')}")
         elif kind == "role":
@@ -312,6 +330,8 @@ _SETTING_WHERE = {
     "partitionTransform": (Where.LAND, "hidden partitioning of the table"),
     "severity": (Where.GATE, "what a failure leads to"),
     "cdc": (Where.GATE, "how change events are read"),
+    "format": (Where.GATE, "what records are written in"),
+    "csv": (Where.GATE, "how rows are written"),
     "alertThreshold": (Where.AUDIT, "rejected records from which on people are alerted"),
 }
 
@@ -338,7 +358,10 @@ def _of_stream(stream: Stream) -> Iterator[Statement]:
         subject = f"{stream.object_name}.{'+'.join(reference.columns)}"
         target = f"{reference.to_stream}.{'+'.join(reference.to_columns)}"
         how = f"every value exists there ({reference.severity})"
-        yield Statement(subject, "relationship", target, Where.AUDIT, how, reference.location)
+        if reference.place is Place.GATE:
+            how = f"every value is published there, and at the audit again ({reference.severity})"
+        where = _PLACES[reference.place]
+        yield Statement(subject, "relationship", target, where, how, reference.location)
     for sla in stream.sla:
         subject = f"{stream.object_name}.{sla.element}" if sla.element else stream.object_name
         value = " ".join(str(part) for part in (sla.value, sla.unit) if part is not None)

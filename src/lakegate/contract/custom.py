@@ -11,10 +11,13 @@ lakegate.eventTime        contract, object            name of a timestamp proper
 lakegate.partitionTransform  property                 an Iceberg transform: day, bucket[16], ...
 lakegate.severity         property, relationship, SLA info, warning, error, critical (error)
 lakegate.severity.<rule>  property                    the same, for one rule: type, required, ...
+lakegate.place            relationship                audit, gate (audit)
+lakegate.referenceLimit   relationship                most keys held at the gate
 lakegate.scope            quality rule                table, increment (table)
 lakegate.alertThreshold   contract, object            rejected records within the window
-lakegate.window           quality rule                a duration: judged per window of event time
+lakegate.window           quality rule, SLA           a duration: judged per window of event time
 lakegate.cdc, .cdc.<...>  contract, object, property  see docs/reference/cdc.md
+lakegate.format, .csv.<...>  contract, object         see docs/reference/formats.md
 ========================  ==========================  ==========================================
 """
 
@@ -30,7 +33,8 @@ from lakegate.contract.cdc import CdcFormat, CdcSchema, encoding_of
 from lakegate.contract.document import Node
 from lakegate.contract.duration import parse_duration, parse_size
 from lakegate.contract.problem import Report, nearest
-from lakegate.contract.stream import Enforcement, Scope, UnknownFields
+from lakegate.contract.record_format import FormatName, columns, delimiter, quote
+from lakegate.contract.stream import Enforcement, Place, Scope, UnknownFields
 from lakegate.contract.type import Location, Severity
 
 __all__ = ["PREFIX", "RULES", "SETTINGS", "Setting", "Settings", "settings"]
@@ -87,6 +91,10 @@ def _count(text: str) -> int | None:
     return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else None
 
 
+def _place(text: str) -> Place | None:
+    return {"audit": Place.AUDIT, "gate": Place.GATE}.get(text)
+
+
 def _window(text: str) -> timedelta | None:
     length = parse_duration(text)
     return length if length is not None and length >= timedelta(seconds=1) else None
@@ -104,6 +112,7 @@ class Setting:
     places: frozenset[str]
     parse: Callable[[str], Any]
     values: str
+    choices: tuple[str, ...] = ()  # the words among them, of which the nearest is named
 
 
 _WIDE = frozenset({"contract", "object"})
@@ -126,8 +135,10 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "severity": _SEVERITY,
     "alertThreshold": Setting(_WIDE, _count, "a whole number above 0"),
+    "place": Setting(frozenset({"relationship"}), _place, "audit or gate", ("audit", "gate")),
+    "referenceLimit": Setting(frozenset({"relationship"}), _count, "a whole number above 0"),
     "scope": Setting(frozenset({"quality"}), _enum(Scope), "table or increment"),
-    "window": Setting(frozenset({"quality"}), _window, "a duration such as 15m, 1h or 1d"),
+    "window": Setting(frozenset({"quality", "sla"}), _window, "a duration such as 15m, 1h or 1d"),
     "cdc": Setting(_WIDE, _enum(CdcFormat), "debezium"),
     "cdc.schema": Setting(_WIDE, _enum(CdcSchema), "embedded or none"),
     "cdc.table": Setting(_WIDE, _name, "the name of a table of the source, or schema.table"),
@@ -136,6 +147,13 @@ SETTINGS: Mapping[str, Setting] = {
     "cdc.date": Setting(_ENCODED, encoding_of("date"), "string or days"),
     "cdc.time": Setting(_ENCODED, encoding_of("time"), "string, millis, micros or nanos"),
     "cdc.timestamp": Setting(_ENCODED, encoding_of("timestamp"), "string, millis, micros or nanos"),
+    "format": Setting(_WIDE, _enum(FormatName), "json, confluent-json or csv", tuple(FormatName)),
+    "csv.delimiter": Setting(
+        _WIDE, delimiter, "one character, or comma, semicolon, tab, pipe or space"
+    ),
+    "csv.quote": Setting(_WIDE, quote, "double, single or none"),
+    "csv.null": Setting(_WIDE, str, "the text that means null, in quotes"),
+    "csv.columns": Setting(_WIDE, columns, "the names of a row's columns, with commas between"),
 }
 
 
@@ -198,8 +216,12 @@ def _value(name: str, entry: Node, place: str, report: Report) -> Any:
         )
         return None
     text = value.value if isinstance(value.value, str) else str(value.to_plain())
-    parsed = known.parse(text) if not isinstance(value.value, dict | list) else None
+    text = "null" if value.value is None else text  # a bare NULL is no text in YAML
+    is_text = value.value is not None and not isinstance(value.value, dict | list)
+    parsed = known.parse(text) if is_text else None
     if parsed is None:
         message = f"`{text[:40]}` is no value of `{PREFIX}{name}`"
-        report.add("LG802", value.at, message, advice=f"use {known.values}")
+        near = nearest(text, known.choices)
+        meant = f"did you mean `{near}`? " if near else ""
+        report.add("LG802", value.at, message, advice=f"{meant}use {known.values}")
     return parsed

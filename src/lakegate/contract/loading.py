@@ -12,7 +12,7 @@ from lakegate.contract.model import Contract
 from lakegate.contract.model import from_plain as model_of
 from lakegate.contract.normalise import Normalised, streams_of
 from lakegate.contract.problem import Problem, Report, nearest
-from lakegate.contract.relationship import Outside, columns_of, comparable
+from lakegate.contract.relationship import Outside, columns_of, comparable, exactly_comparable
 from lakegate.contract.stream import ContractRef, Stream
 from lakegate.contract.structure import check_structure, minor_of
 from lakegate.contract.type import Location
@@ -166,3 +166,7 @@ def _check_end(end: Outside, by_name: Mapping[str, Stream], report: Report) -> N
         elif kind is not None and not comparable(kind, field.type):
             message = f"`{column}` of `{end.object_name}` is of another type"
             report.add("LG702", end.location, message, advice="give both the same logicalType")
+        elif kind is not None and end.at_gate and not exactly_comparable(kind, field.type):
+            message = f"`{column}` of `{end.object_name}` cannot be compared exactly"
+            advice = "it is judged at the audit only"
+            report.add("LG705", end.at_gate, message, advice=advice)

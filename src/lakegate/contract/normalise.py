@@ -13,6 +13,7 @@ from lakegate.contract.option import constraints
 from lakegate.contract.problem import Report, nearest
 from lakegate.contract.property import ObjectParts, key_of, object_parts, sorted_positions
 from lakegate.contract.quality import Quality, name_rules, place_sql, quality_rules, uniqueness
+from lakegate.contract.record_format import record_format_of
 from lakegate.contract.relationship import Outside, Target, columns_of, references
 from lakegate.contract.sla import Columns, sla_rules
 from lakegate.contract.stream import (
@@ -153,6 +154,9 @@ def _stream(
             own=entry.own,
             contract=contract,
             report=report,
+        ),
+        format=record_format_of(
+            entry.node, root, parts.fields, own=entry.own, contract=contract, report=report
         ),
     )
 

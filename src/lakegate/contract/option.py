@@ -29,6 +29,7 @@ from lakegate.contract.type import (
     DecimalType,
     IntegerType,
     Location,
+    MapType,
     NumberType,
     ObjectType,
     StringType,
@@ -264,7 +265,7 @@ def json_text(value: object) -> str | None:
 def enum_texts(node: Node, kind: Type, settings: Settings, report: Report) -> Constraint | None:
     """The constraint of an ODCS 3.2 ``enum``: ``invalidValues`` with the texts of its values."""
     entries = node.items("enum")
-    if not entries or isinstance(kind, ArrayType | ObjectType):
+    if not entries or isinstance(kind, ArrayType | ObjectType | MapType):
         return None
     texts: list[str | None] = []
     for entry in entries:

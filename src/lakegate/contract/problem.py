@@ -91,6 +91,7 @@ CODES: dict[str, Code] = {
     "LG504": Code(_E, "a metric at the wrong level"),
     "LG505": Code(_E, "arguments missing or misplaced"),
     "LG506": Code(_E, "SQL that cannot be judged"),
+    "LG507": Code(_N, "a SQL condition that only the audit judges"),
     "LG508": Code(_E, "an unknown unit"),
     "LG509": Code(_W, "an unknown severity"),
     "LG510": Code(_N, "mustBeBetween includes its bounds"),
@@ -105,12 +106,16 @@ CODES: dict[str, Code] = {
     "LG702": Code(_E, "a relationship between different types"),
     "LG703": Code(_E, "a composite relationship that does not pair up"),
     "LG704": Code(_N, "a relationship to another contract"),
+    "LG705": Code(_W, "a relationship that cannot be judged at the gate"),
     "LG801": Code(_E, "an unknown lakegate property"),
     "LG802": Code(_E, "a bad value of a lakegate property"),
     "LG803": Code(_E, "a lakegate property at the wrong place"),
     "LG804": Code(_E, "a stream of changes without a primary key"),
     "LG805": Code(_E, "a change event's encoding is not said"),
     "LG806": Code(_E, "a format for what is no text in change events"),
+    "LG807": Code(_E, "change events in a format they do not have"),
+    "LG808": Code(_E, "CSV rows that cannot be read"),
+    "LG809": Code(_W, "a server of another format than the records"),
 }
 
 

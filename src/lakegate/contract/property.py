@@ -22,6 +22,7 @@ from lakegate.contract.type import (
     DecimalType,
     Field,
     IntegerType,
+    MapType,
     NumberType,
     ObjectType,
     StringType,
@@ -165,9 +166,29 @@ def _type(node: Node, here: _Parent, own: Settings, parts: ObjectParts) -> Type:
     if logical == "vector":
         return ArrayType(Field("element", NumberType(), f"{here.path}[*]", required=True))
     if logical == "map":
-        report.add("LG310", node.at, "a map is kept as JSON text: its values are not checked")
-        return AnyType()
+        return _map(node, here, parts)
     return scalar_type(logical, node, report)
+
+
+def _map(node: Node, here: _Parent, parts: ObjectParts) -> Type:
+    report = parts.report
+    ends = node.get("map")
+    key, value = (None, None) if ends is None else (ends.get("key"), ends.get("value"))
+    if key is None or value is None:
+        message = "a map without `map:` is kept as JSON text: any JSON value passes"
+        report.add("LG310", node.at, message, advice="add `map:` with `key:` and `value:`")
+        return AnyType()
+    if logical_of(key) not in (None, "string"):
+        message = "a map is kept as JSON text unless its keys are strings, as those of JSON are"
+        report.add("LG310", key.at, message, advice="use `logicalType: string` for the key")
+        return AnyType()
+    of_key = _Parent(f"{here.path}[*]", f"{here.column}.key", True)
+    made = _build(key, "key", of_key, False, parts, report)
+    of_value = _Parent(f"{here.path}[*]", f"{here.column}.value", True)
+    return MapType(
+        replace(made, type=StringType(), required=True),
+        _build(value, "value", of_value, False, parts, report),
+    )
 
 
 def _vector_length(node: Node, own: Settings) -> Iterable[Constraint]:
@@ -213,7 +234,7 @@ def _keys(
     report = parts.report
     is_key, unique = node.flag("primaryKey"), node.flag("unique")
     partitioned = node.flag("partitioned") or own.get("partitionTransform") is not None
-    nested = isinstance(made.type, ArrayType | ObjectType | AnyType) or here.in_array
+    nested = isinstance(made.type, ArrayType | ObjectType | MapType | AnyType) or here.in_array
     for key, wanted in (("primaryKey", is_key), ("unique", unique), ("partitioned", partitioned)):
         if wanted and (nested or (key == "primaryKey" and not top)):
             message = f"`{made.name}` cannot be {_WHAT[key]}"

@@ -27,6 +27,7 @@ from lakegate.contract.type import (
     Constraint,
     Field,
     Location,
+    MapType,
     ObjectType,
     Severity,
 )
@@ -203,7 +204,7 @@ def _metric(entry: Node, about: Quality, report: Report) -> str | None:
         report.add("LG503", entry.find((key,)).at, f"unknown metric `{name}`", advice=advice)
         return None
     complex_type = about.field is not None and isinstance(
-        about.field.type, ArrayType | ObjectType | AnyType
+        about.field.type, ArrayType | ObjectType | MapType | AnyType
     )
     if about.level not in levels or (complex_type and name in ("invalidValues", "duplicateValues")):
         where = "a single value" if about.level in levels else " or ".join(sorted(levels))
@@ -262,7 +263,7 @@ def place_sql(
     """
     if all(rule.kind is not RuleKind.SQL for rule in rules):
         return list(rules)  # sqlglot takes a while to import
-    from lakegate.contract.predicate import NotPerRecord, SqlRuleError, parse_row_rule
+    from lakegate.contract.sql.rule import NotPerRecord, SqlRuleError, parse_row_rule
 
     placed: list[QualityRule] = []
     for rule in rules:
@@ -277,6 +278,10 @@ def place_sql(
             continue
         never = rule.operator == "mustBe" and rule.bounds in ((Decimal(0),),)
         if isinstance(found, NotPerRecord):
+            if never and found.is_condition:
+                at = queries.get(rule.location, rule.location)
+                advice = "see docs/reference/sql-rules.md for what the gate judges"
+                report.add("LG507", at, found.reason, advice=advice)
             placed.append(replace(rule, reason=found.reason))
         elif never and not isinstance(rule.bounds[0], bool):
             reason = "a condition on one record that none may meet"

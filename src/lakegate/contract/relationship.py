@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lakegate.contract.custom import settings
+from lakegate.contract.column import ColumnPath, column_at
+from lakegate.contract.custom import Settings, settings
 from lakegate.contract.document import Node
 from lakegate.contract.problem import Report, nearest
-from lakegate.contract.stream import Reference
+from lakegate.contract.stream import Place, Reference
 from lakegate.contract.type import (
+    AnyType,
+    ArrayType,
     DecimalType,
     Field,
     IntegerType,
     Location,
+    MapType,
     NumberType,
     ObjectType,
     Type,
 )
 
-__all__ = ["Outside", "Target", "columns_of", "field_at", "references"]
+__all__ = [
+    "Outside",
+    "Target",
+    "columns_of",
+    "comparable",
+    "exactly_comparable",
+    "field_at",
+    "references",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class Outside:
     types: tuple[Type | None, ...]
     location: Location
     by_id: bool = False  # the names are the ids of the elements
+    at_gate: Location | None = None  # where it says that it is to be judged at the gate
 
 
 def columns_of(fields: tuple[Field, ...], prefix: str = "") -> dict[str, Field]:
@@ -170,7 +183,7 @@ def _reference(
     entry: Node, own: Target, source: list[tuple[str, str, Field | None]], resolver: _Resolver
 ) -> Reference | None:
     report = resolver.report
-    severity = settings(entry, "relationship", report).severity("relationship")
+    settled = settings(entry, "relationship", report)
     target = _ends(entry, "to", resolver)
     if target is None:
         return None
@@ -190,14 +203,71 @@ def _reference(
     known = resolver.targets.get(to_object)
     columns, to_columns = tuple(end[1] for end in source), tuple(end[1] for end in target)
     if target[0][2] is None:
-        types = tuple(end[2].type if end[2] is not None else None for end in source)
+        types = tuple(_type_of(own, end) for end in source)
         by_id = any(
             "#" in str(node.value) and "/properties/" in str(node.value) for node in _ends_of(entry)
         )
-        resolver.outside.append(Outside(to_object, to_columns, types, at, by_id))
+        at_gate = settled.at("place", at) if settled.get("place") is Place.GATE else None
+        resolver.outside.append(Outside(to_object, to_columns, types, at, by_id, at_gate))
     stream = known.stream if known is not None and target[0][2] is not None else to_object
     name = entry.text("id") or f"{'+'.join(columns)}->{to_object}.{'+'.join(to_columns)}"
-    return Reference(name, columns, stream, to_columns, severity, entry.at)
+    return Reference(
+        name,
+        columns,
+        stream,
+        to_columns,
+        settled.severity("relationship"),
+        entry.at,
+        _place(own, source, target, settled, at, report),
+        settled.get("referenceLimit"),
+    )
+
+
+def _type_of(own: Target, end: tuple[str, str, Field | None]) -> Type | None:
+    """The type of a column of ours, inside arrays as well."""
+    found = column_at(own.fields, end[1])
+    return None if found is None else found.type
+
+
+def _place(
+    own: Target,
+    source: list[tuple[str, str, Field | None]],
+    target: list[tuple[str, str, Field | None]],
+    settled: Settings,
+    at: Location,
+    report: Report,
+) -> Place:
+    """Where it is judged besides the audit: the gate if the contract asks for it and it can be."""
+    if settled.get("place") is not Place.GATE:
+        return Place.AUDIT
+    columns = [column_at(own.fields, end[1]) for end in source]
+    types = [end[2].type if end[2] is not None else None for end in target]
+    reason = _not_at_gate(columns, types)
+    if reason is None:
+        return Place.GATE
+    message = f"{reason}: it is judged at the audit only"
+    report.add("LG705", settled.at("place", at), message, advice="give both one type")
+    return Place.AUDIT
+
+
+def _not_at_gate(columns: list[ColumnPath | None], types: list[Type | None]) -> str | None:
+    """Why the gate cannot judge a relationship; None when it can."""
+    if len({None if column is None else column.items for column in columns}) > 1:
+        return "its columns do not stand in one object"
+    for column, to_type in zip(columns, types, strict=True):
+        if column is None:
+            return "it names a column that is not there"
+        if isinstance(column.type, ArrayType | ObjectType | MapType | AnyType):
+            return "the gate compares single values, no arrays, objects or untyped values"
+        if to_type is not None and not exactly_comparable(column.type, to_type):
+            return "the gate compares exactly, which these two types cannot be"
+    return None
+
+
+def exactly_comparable(left: Type, right: Type) -> bool:
+    """Whether two single values are equal or not, with nothing rounded."""
+    exact = (IntegerType, DecimalType)
+    return (isinstance(left, exact) and isinstance(right, exact)) or type(left) is type(right)
 
 
 def comparable(left: Type, right: Type) -> bool:

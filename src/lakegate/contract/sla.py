@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from lakegate.contract.custom import settings
+from lakegate.contract.custom import Settings, settings
 from lakegate.contract.document import Node
 from lakegate.contract.duration import is_cron, parse_duration, times, unit_of
 from lakegate.contract.problem import Report, nearest
@@ -14,6 +14,9 @@ from lakegate.contract.stream import Place, SlaRule
 
 __all__ = ["PROPERTIES", "Columns", "sla_rules"]
 
+# An error rate is of the books, which know when a record was judged and not when it happened; how
+# far back a table reaches is no matter of a window.
+_WINDOWED = frozenset({"latency", "frequency", "throughput"})
 _DURATION = frozenset({"latency", "frequency", "retention"})
 _NOT_YET = "it is about {}, which no table or ledger shows"
 # Canonical name: synonyms, and None when it is measured, else what it is about.
@@ -112,6 +115,7 @@ def _rule(entry: Node, report: Report) -> SlaRule | None:
         schedule=schedule if schedule is not None and is_cron(schedule) else None,
         severity=own.severity("sla"),
         location=entry.at,
+        window=_window(own, name, entry, report),
     )
     cron = (entry.text("scheduler") or "cron").lower() == "cron"
     if schedule is not None and cron and not is_cron(schedule):
@@ -130,6 +134,16 @@ def _rule(entry: Node, report: Report) -> SlaRule | None:
     if about is not None:
         return replace(rule, reason=_NOT_YET.format(about))
     return _measured(rule, entry, report)
+
+
+def _window(own: Settings, name: str, entry: Node, report: Report) -> timedelta | None:
+    window = own.duration("window")
+    if window is None or name in _WINDOWED:
+        return window
+    at = own.at("window", entry.at)
+    advice = f"on: {', '.join(sorted(_WINDOWED))}"
+    report.add("LG803", at, f"`lakegate.window` has no effect on {name}", advice=advice)
+    return None
 
 
 def _scalar(node: Node | None) -> Decimal | str | None:
@@ -163,7 +177,7 @@ def _measured(rule: SlaRule, entry: Node, report: Report) -> SlaRule | None:
         if length is None:
             return None
         kept = {"retention": "rows younger than this must be there"}.get(rule.name, "")
-        reason = kept or "measured on the table and its ledger"
+        reason = kept or _how(rule) or "measured on the table and its ledger"
         return replace(
             rule, place=Place.AUDIT, reason=reason, value=number or rule.value, duration=length
         )
@@ -191,8 +205,12 @@ def _measured(rule: SlaRule, entry: Node, report: Report) -> SlaRule | None:
         where = entry.find(("unit",)).at if rule.unit is not None else entry.at
         report.add("LG602", where, "throughput needs a unit", advice="such as `unit: rows/s`")
         return None
-    reason = "rows appended per time, from the ledger"
+    reason = _how(rule) or "rows appended per time, from the ledger"
     return replace(rule, place=Place.AUDIT, reason=reason, value=number, unit="rows", duration=per)
+
+
+def _how(rule: SlaRule) -> str:
+    return "" if rule.window is None else "told per window of event time"
 
 
 def _duration(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from lakegate.contract.cdc import Cdc
+from lakegate.contract.record_format import JSON, RecordFormat
 from lakegate.contract.type import Constraint, Field, Location, Severity
 
 __all__ = [
@@ -108,7 +109,11 @@ class QualityRule:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A relationship: each non-null value of ``columns`` is in ``to_columns`` of ``to_stream``."""
+    """A relationship: each non-null value of ``columns`` is in ``to_columns`` of ``to_stream``.
+
+    It is judged at the audit; with ``place`` GATE per record as well, among the keys that
+    ``to_stream`` has published, unless they are more than ``limit`` (None: the project's).
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -116,6 +121,8 @@ class Reference:
     to_columns: tuple[str, ...]
     severity: Severity = Severity.ERROR
     location: Location | None = None
+    place: Place = Place.AUDIT
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,7 @@ class SlaRule:
     schedule: str | None = None
     severity: Severity = Severity.ERROR
     location: Location | None = None
+    window: timedelta | None = None  # told per window of event time of this length
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,7 @@ class Stream:
     table: str = ""
     owner: str | None = None
     cdc: Cdc | None = None  # it takes change events (docs/reference/cdc.md), not plain records
+    format: RecordFormat = JSON  # what its records are written in
 
     def topic(self, kind: str) -> str:
         """The topic of that kind: ``raw``, ``cdc``, ``validated``, ``deadletter``, ``replay``.

@@ -123,7 +123,7 @@ def _is_email(text: str) -> bool:
     if domain.startswith("[") and domain.endswith("]"):
         literal = domain[1:-1]
         tag, address = literal[:5], literal[5:]
-        return _is_ipv6(address) if tag.upper() == "IPV6:" else _is_ipv4(literal)
+        return _is_ipv6(address) if tag.lower() == "ipv6:" else _is_ipv4(literal)
     return _is_hostname(domain)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Field",
     "IntegerType",
     "Location",
+    "MapType",
     "NumberType",
     "ObjectType",
     "Severity",
@@ -139,6 +140,17 @@ class ObjectType:
 
 
 @dataclass(frozen=True, slots=True)
+class MapType:
+    """A JSON object whose names are data: ``key`` is a text, ``value`` the value of each.
+
+    They are fields named ``key`` and ``value``; ``value.required`` forbids null values.
+    """
+
+    key: Field
+    value: Field
+
+
+@dataclass(frozen=True, slots=True)
 class AnyType:
     """Any JSON value, kept as JSON text: no logical type, or an object without properties."""
 
@@ -154,6 +166,7 @@ Type: TypeAlias = (
     | TimestampType
     | ArrayType
     | ObjectType
+    | MapType
     | AnyType
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,7 +18,7 @@ from lakegate.runner.lineage import Event, Lineage, Origin, who
 from lakegate.runner.replay import triage_rows
 from lakegate.topic.base import TopicLog
 
-__all__ = ["discard"]
+__all__ = ["discard", "note_erased"]
 
 
 def discard(
@@ -45,43 +45,78 @@ def discard(
         if letter.state not in {"open", "failed"}:
             raise ProjectError(f"dead letter {letter.id} is {letter.state}, not open")
         _, partition, offset = coordinates(stream, letter.id)
-        return _discard(log, stream, partition, reason, lambda p, s: _only(p, offset))
+        return _close(
+            log, stream, partition, Event.DISCARDED, reason, lambda p, s: _only(p, offset)
+        )
     return sum(
-        _discard(log, stream, number, reason, lambda p, s: _of_cause(log, s, p, str(cause)))
+        _close(
+            log,
+            stream,
+            number,
+            Event.DISCARDED,
+            reason,
+            lambda p, s: _of_cause(log, s, p, str(cause)),
+        )
         for number in numbers
     )
 
 
+def note_erased(log: TopicLog, stream: Stream) -> int:
+    """Write the event of open dead letters of which only a stub is left; return how many.
+
+    Raises:
+        Fenced: others kept deciding on the same dead letters.
+    """
+    return sum(
+        _close(log, stream, number, Event.ERASED, None, _erased)
+        for number in range(partitions(log, stream))
+    )
+
+
+def _erased(piece: Piece, states: States) -> list[int]:
+    known = states.states[piece.base : piece.base + len(piece.states)]
+    open_ = np.isin(known, (State.OPEN, State.FAILED))
+    return [int(at) for at in np.flatnonzero(open_ & (piece.states == State.ERASED))]
+
+
 def _only(piece: Piece, offset: int) -> list[int]:
     at = offset - piece.base
-    return [at] if 0 <= at < len(piece.states) else []
+    return _open(piece, [at] if 0 <= at < len(piece.states) else [])
+
+
+def _open(piece: Piece, chosen: Iterable[int]) -> list[int]:
+    return [at for at in chosen if piece.states[at] in (State.OPEN, State.FAILED)]
 
 
 def _of_cause(log: TopicLog, states: States, piece: Piece, cause: str) -> list[int]:
     failed = np.flatnonzero(piece.states == State.FAILED) + piece.base
     again = failed_reasons(log, states, failed.tolist()) if len(failed) else {}
-    return [
-        at
-        for at, reasons in enumerate(piece.rows.column("reasons").to_pylist())
-        if any(
-            cause_id(reason["rule"], reason["path"]) == cause
-            for reason in [*reasons, *again.get(at + piece.base, ())]
-        )
-    ]
+    return _open(
+        piece,
+        (
+            at
+            for at, reasons in enumerate(piece.rows.column("reasons").to_pylist())
+            if any(
+                cause_id(reason["rule"], reason["path"]) == cause
+                for reason in [*reasons, *again.get(at + piece.base, ())]
+            )
+        ),
+    )
 
 
-def _discard(
+def _close(
     log: TopicLog,
     stream: Stream,
     partition: int,
-    reason: str,
+    event: Event,
+    reason: str | None,
     choose: Callable[[Piece, States], list[int]],
 ) -> int:
     total = 0
     for left in reversed(range(RACES)):
         states = fold(log, stream, partition)
         try:
-            for count in _discarding(log, stream, states, reason, choose):
+            for count in _closing(log, stream, states, event, reason, choose):
                 total += count
         except Fenced:
             if not left:
@@ -91,18 +126,17 @@ def _discard(
     return total
 
 
-def _discarding(
+def _closing(
     log: TopicLog,
     stream: Stream,
     states: States,
-    reason: str,
+    event: Event,
+    reason: str | None,
     choose: Callable[[Piece, States], list[int]],
 ) -> Iterator[int]:
     note = Lineage("", (), who(), reason)
     for piece in pieces(log, stream, states):
-        chosen = [
-            at for at in choose(piece, states) if piece.states[at] in (State.OPEN, State.FAILED)
-        ]
+        chosen = choose(piece, states)
         if not chosen:
             continue
         rows = piece.rows.take(pa.array(chosen))
@@ -118,7 +152,7 @@ def _discarding(
         ]
         events = triage_rows(
             [(origin, note) for origin in origins],
-            [Event.DISCARDED] * len(origins),
+            [event] * len(origins),
             partition=piece.source.partition,
             contract_digest=stream.contract.digest,
             at=datetime.now(UTC),

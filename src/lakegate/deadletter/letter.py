@@ -16,9 +16,9 @@ from lakegate.contract.stream import Stream
 from lakegate.deadletter.triage import State, States, fold, partitions
 from lakegate.errors import ProjectError, TopicError
 from lakegate.topic.base import Batch, TopicLog, TopicPartition
-from lakegate.topic.stub import ERASED
+from lakegate.topic.stub import stubs
 
-__all__ = ["Letter", "Piece", "failed_reasons", "find", "pieces", "stubs"]
+__all__ = ["Letter", "Piece", "failed_reasons", "find", "pieces"]
 
 _CHUNK = 10_000
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,21 +69,8 @@ def _states(states: States, batch: Batch) -> npt.NDArray[np.int8]:
     found = np.zeros(batch.rows.num_rows, np.int8)
     known = states.states[batch.base_offset : batch.next_offset]
     found[: len(known)] = known
-    found[stubs(batch.rows.column("headers")) & (found <= State.FAILED)] = State.ERASED
+    found[stubs(batch.rows) & (found <= State.FAILED)] = State.ERASED
     return found
-
-
-def stubs(headers: pa.Array) -> npt.NDArray[np.bool_]:
-    """Which rows are what is left of an erased record."""
-    erased = np.zeros(len(headers), dtype=bool)
-    if headers.null_count == len(headers):
-        return erased
-    names = headers.flatten().field(0)
-    hits = np.flatnonzero(pc.equal(names, ERASED).to_numpy(zero_copy_only=False))
-    if len(hits):
-        lengths = pc.fill_null(headers.value_lengths(), 0).to_numpy(zero_copy_only=False)
-        erased[np.searchsorted(np.cumsum(lengths), hits, side="right")] = True
-    return erased
 
 
 def failed_reasons(

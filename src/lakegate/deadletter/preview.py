@@ -11,19 +11,24 @@ import msgspec
 import pyarrow as pa
 
 from lakegate.contract.stream import Stream
-from lakegate.deadletter.path import generalised
 from lakegate.deadletter.record import shown
-from lakegate.deadletter.repairs import Ready, Selection, Tally, repairs
+from lakegate.deadletter.repairs import (
+    Ready,
+    Refusals,
+    Selection,
+    StillFailing,
+    Tally,
+    repairs,
+)
 from lakegate.deadletter.step import Lookup
 from lakegate.deadletter.triage import fold, partitions
 from lakegate.gate.verdict import Rejected
 from lakegate.runner.judge import JudgeGate
 from lakegate.topic.base import TopicLog
 
-__all__ = ["Example", "Preview", "StillFailing", "preview"]
+__all__ = ["Example", "Preview", "preview"]
 
 _EXAMPLES = 3
-_GROUPS = 1_000
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 Names: TypeAlias = tuple[str, ...]
@@ -41,22 +46,11 @@ class Example:
 
 
 @dataclass(slots=True)
-class StillFailing:
-    """Repaired records that would fail a rule at a path; ``observed`` is of ``sample``."""
-
-    rule: str
-    path: str
-    expected: str
-    observed: str
-    sample: str
-    count: int = 0
-
-
-@dataclass(slots=True)
 class Preview:
-    """``passing`` of ``tally.matched`` open dead letters would pass; ``failing`` says why not.
+    """``passing`` of ``tally.open`` dead letters would pass; the other ``still_failing`` would not.
 
-    ``passing_by`` counts those that pass by the fixes that apply to them. A record that fails
+    ``passing_by`` counts those that pass by the fixes that apply to them. ``failing`` says why the
+    gate would refuse repaired ones, ``tally`` what else keeps the others back. A record that fails
     several rules counts under each.
     """
 
@@ -69,7 +63,12 @@ class Preview:
 
     @property
     def still_failing(self) -> int:
-        """Repaired, and refused by the gate."""
+        """Open, and would stay so: refused again, not repaired, or matched by no fix."""
+        return self.tally.open - self.passing
+
+    @property
+    def refused(self) -> int:
+        """Repaired, and refused by the gate all the same."""
         return self.tally.ready - self.passing
 
     def document(self) -> dict[str, Any]:
@@ -81,7 +80,9 @@ class Preview:
             "matched": tally.matched,
             "passing": self.passing,
             "still_failing": self.still_failing,
+            "refused": self.refused,
             "unmatched": tally.unmatched,
+            "unmatched_because": tally.unmatched_because.most_common(),
             "not_tried_again": tally.held,
             "unchanged": tally.unchanged,
             "not_repaired": [
@@ -102,13 +103,13 @@ def preview(
 ) -> Preview:
     """Repair and judge every open dead letter that the fixes match; write nothing."""
     result = Preview(stream.name)
-    groups: dict[tuple[str, str], StillFailing] = {}
+    refusals = Refusals()
     shown_of: Counter[tuple[Names, bool]] = Counter()
     for partition in range(partitions(log, stream)):
         states = fold(log, stream, partition)
         for ready in repairs(log, stream, states, selection, lookup, result.tally):
-            _judge(gate, ready, selection, result, groups, shown_of)
-    result.failing = sorted(groups.values(), key=lambda group: -group.count)
+            _judge(gate, ready, selection, result, refusals, shown_of)
+    result.failing = refusals.most_common()
     return result
 
 
@@ -117,7 +118,7 @@ def _judge(
     ready: Ready,
     selection: Selection,
     result: Preview,
-    groups: dict[tuple[str, str], StillFailing],
+    refusals: Refusals,
     shown_of: Counter[tuple[Names, bool]],
 ) -> None:
     count = len(ready.values)
@@ -130,24 +131,19 @@ def _judge(
         if passes:
             result.passing_by[names] += 1
         else:
-            _explain(rejected[index], _identity(ready, index), groups)
+            reasons = [
+                {
+                    "rule": failure.rule,
+                    "path": failure.path,
+                    "expected": failure.expected,
+                    "observed": failure.observed,
+                }
+                for failure in rejected[index].failures
+            ]
+            refusals.add(reasons, _identity(ready, index))
         if shown_of[names, passes] < _EXAMPLES:
             shown_of[names, passes] += 1
             result.examples.append(_example(ready, index, names, passes))
-
-
-def _explain(record: Rejected, identity: str, groups: dict[tuple[str, str], StillFailing]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for failure in record.failures:
-        key = (failure.rule, generalised(failure.path))
-        if key not in groups and len(groups) >= _GROUPS:
-            key = ("others", "$")
-        if key in seen:
-            continue
-        seen.add(key)
-        if key not in groups:
-            groups[key] = StillFailing(*key, failure.expected, failure.observed, identity)
-        groups[key].count += 1
 
 
 def _identity(ready: Ready, index: int) -> str:

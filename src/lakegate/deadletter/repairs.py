@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,11 +12,12 @@ import pyarrow as pa
 from lakegate.contract.stream import Stream
 from lakegate.deadletter.fix import Fix, Repair, combined, repair
 from lakegate.deadletter.letter import Piece, failed_reasons, pieces
+from lakegate.deadletter.path import generalised
 from lakegate.deadletter.step import Lookup
 from lakegate.deadletter.triage import State, States
 from lakegate.topic.base import TopicLog
 
-__all__ = ["Problem", "Ready", "Tally", "repairs"]
+__all__ = ["Problem", "Ready", "Refusals", "Selection", "StillFailing", "Tally", "repairs"]
 
 _GROUPS = 1_000
 
@@ -31,17 +32,56 @@ class Problem:
 
 
 @dataclass(slots=True)
+class StillFailing:
+    """Dead letters that fail a rule at a path; expected and observed are those of ``sample``."""
+
+    rule: str
+    path: str
+    expected: str
+    observed: str
+    sample: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Why dead letters do not pass: by rule and path; one that fails several counts under each."""
+
+    groups: dict[tuple[str, str], StillFailing] = field(default_factory=dict)
+
+    def add(self, reasons: Sequence[Mapping[str, str]], sample: str) -> None:
+        """Count one; beyond a thousand different rules and paths, together."""
+        seen: set[tuple[str, str]] = set()
+        for reason in reasons:
+            key = (reason["rule"], generalised(reason["path"]))
+            if key not in self.groups and len(self.groups) >= _GROUPS:
+                key = ("others", "$")
+            if key in seen:
+                continue
+            seen.add(key)
+            if key not in self.groups:
+                expected, observed = reason["expected"], reason["observed"]
+                self.groups[key] = StillFailing(*key, expected, observed, sample)
+            self.groups[key].count += 1
+
+    def most_common(self) -> list[StillFailing]:
+        """Those with most dead letters first."""
+        return sorted(self.groups.values(), key=lambda group: -group.count)
+
+
+@dataclass(slots=True)
 class Tally:
     """Open dead letters, each under one of these.
 
-    ``ready`` are repaired; ``unmatched`` are matched by no fix; ``held`` failed before under the
-    same fixes and contract; ``unchanged`` are matched, but not changed; ``problems`` counts those
-    that a step could not repair.
+    ``ready`` are repaired; ``unmatched`` are matched by no fix, and ``unmatched_because`` says why
+    they were refused; ``held`` failed before under the same fixes and contract; ``unchanged`` are
+    matched, but not changed; ``problems`` counts those that a step could not repair.
     """
 
     open: int = 0
     ready: int = 0
     unmatched: int = 0
+    unmatched_because: Refusals = field(default_factory=Refusals)
     held: int = 0
     unchanged: int = 0
     problems: Counter[Problem] = field(default_factory=Counter)
@@ -82,7 +122,8 @@ class Selection:
     """Which dead letters to take: those the fixes match, and how strictly.
 
     ``again``: those that failed under the same fixes and contract, too. ``unchanged``: those that
-    no fix matches, too, as they came, if the contract has changed since.
+    no fix matches, too, as they came, if the contract has changed since, or if all they lack is a
+    key that another table may have published meanwhile.
     """
 
     fixes: Sequence[Fix]
@@ -130,18 +171,19 @@ def _piece(
         value: bytes | None = row["value"]
         reasons = [*row["reasons"], *again.get(piece.base + at, ())]
         done = repair(selection.fixes, value, reasons, row["contract_version"], lookup)
-        other_contract = row["contract_digest"] != stream.contract.digest
+        other_contract = row["contract_digest"] != stream.contract.digest or _wants_keys(reasons)
         if not done.applied and done.problem is None:
             if not (selection.unchanged and other_contract and value is not None):
                 tally.unmatched += 1
+                tally.unmatched_because.add(reasons, _identity(piece, at))
                 continue
             done = Repair((), value)
         if done.applied not in digests:
             digests[done.applied] = combined([selection.fixes[at] for at in done.applied])
         counts[done.applied] += 1
         if done.value is None:
-            sample = f"{piece.source.topic}:{piece.source.partition}:{piece.base + at}"
-            tally.add_problem(Problem(done.where, done.problem or "", sample))
+            problem = Problem(done.where, done.problem or "", _identity(piece, at))
+            tally.add_problem(problem)
         elif done.value == value and not other_contract:
             tally.unchanged += 1
         elif (
@@ -158,6 +200,14 @@ def _piece(
     for applied, count in counts.items():
         tally.by_fixes[tuple(selection.fixes[position].name for position in applied)] += count
     return ready
+
+
+def _wants_keys(reasons: list[dict[str, str]]) -> bool:
+    return all(reason["rule"] == "reference" for reason in reasons)
+
+
+def _identity(piece: Piece, at: int) -> str:
+    return f"{piece.source.topic}:{piece.source.partition}:{piece.base + at}"
 
 
 def _tried(states: States, offset: int, digest: str, stream: Stream) -> bool:

@@ -9,8 +9,9 @@ A decoder joins by producing :class:`lakegate.gate.decode.base.Decoded`, and a r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,16 +25,18 @@ from lakegate.contract.type import (
     DecimalType,
     Field,
     IntegerType,
+    MapType,
     ObjectType,
     TimestampType,
     TimeType,
     Type,
 )
 from lakegate.gate.decode.base import Decoded
-from lakegate.gate.predicate_arrow import NotVectorised, evaluate_columns
 from lakegate.gate.reference import Check, compile_checks
-from lakegate.gate.row_rule import row_rules
+from lakegate.gate.references import HeldReference
 from lakegate.gate.schema import arrow_field, arrow_schema
+from lakegate.gate.sql.columns import NotVectorised, evaluate_columns
+from lakegate.gate.sql.rule import row_rules
 from lakegate.gate.temporal_array import is_usual, read_dates, read_times, read_timestamps
 from lakegate.gate.value import Mismatch, Reader, reader
 
@@ -61,11 +64,18 @@ class Certifier:
         self._columns = [_Column(field) for field in stream.fields]
         self._checks = compile_checks(stream.constraints, ObjectType(stream.fields))
         self._rules = row_rules(stream)
+        self._references: tuple[HeldReference, ...] = ()
         schema = arrow_schema(stream)
         self._schema = pa.schema([schema.field(i) for i in range(len(stream.fields))])
         self._looks_at_keys = _looks_at_keys(stream.fields) or any(
             check.rule.on_object for check in self._checks
         )
+
+    def refer(self, references: tuple[HeldReference, ...]) -> Self:
+        """These rules with relationships to judge; nothing is compiled again."""
+        made = copy(self)
+        made._references = references
+        return made
 
     def certify(self, decoded: Decoded) -> Certified:
         """The rows of ``decoded`` that are certainly good, in the schema's types."""
@@ -115,6 +125,8 @@ class Certifier:
                 rows.doubt(everywhere)
             else:
                 rows.doubt(everywhere[_to_mask(rejected)])
+        for reference in self._references:
+            rows.doubt(everywhere[~reference.passes(table)])
 
 
 class _Rows:
@@ -148,6 +160,7 @@ class _Column:
         "_field",
         "_is_vectorised",
         "_items",
+        "_keys",
         "_members",
         "_reader",
         "_target",
@@ -159,6 +172,7 @@ class _Column:
         self._checks = compile_checks(field.constraints, field.type)
         self._members: list[_Column] = []
         self._items: _Column | None = None
+        self._keys: _Column | None = None
         self._reader: Reader | None = None
         self._is_vectorised = field.type in (DateType(), TimeType(), TimestampType())
         match field.type:
@@ -166,6 +180,8 @@ class _Column:
                 self._members = [_Column(member) for member in fields]
             case ArrayType(item=item):
                 self._items = _Column(item)
+            case MapType(key=key, value=value):
+                self._keys, self._items = _Column(key), _Column(value)
             case scalar:
                 self._reader = reader(scalar)
 
@@ -173,6 +189,8 @@ class _Column:
         """The array in its exact type; ``of_row`` has the row each of its values belongs to."""
         if self._members:
             array = self._certify_members(array, of_row, rows)
+        elif self._keys is not None and self._items is not None:
+            array = self._certify_entries(self._keys, self._items, array, of_row, rows)
         elif self._items is not None:
             array = self._certify_items(self._items, array, of_row, rows)
         elif array.type != self._target:
@@ -209,6 +227,21 @@ class _Column:
         absent = array.is_null() if array.null_count else None
         return pa.ListArray.from_arrays(
             pa.array(offsets, pa.int32()), values, type=self._target, mask=absent
+        )
+
+    def _certify_entries(
+        self, keys: _Column, items: _Column, array: pa.Array, of_row: _Index, rows: _Rows
+    ) -> pa.Array:
+        ends = array.offsets.to_numpy()
+        first, count = int(ends[0]), int(ends[-1] - ends[0])
+        of_entry = np.repeat(of_row, np.diff(ends))
+        absent = array.is_null() if array.null_count else None
+        return pa.MapArray.from_arrays(
+            pa.array(ends - first, pa.int32()),
+            keys.certify(array.keys.slice(first, count), of_entry, rows),
+            items.certify(array.items.slice(first, count), of_entry, rows),
+            type=self._target,
+            mask=absent,
         )
 
     def _read_texts(self, texts: pa.Array, of_row: _Index, rows: _Rows) -> pa.Array:
@@ -317,7 +350,7 @@ def _looks_at_keys(fields: tuple[Field, ...]) -> bool:
         match field.type:
             case ObjectType(fields=members):
                 nested = _looks_at_keys(members)
-            case ArrayType(item=item):
+            case ArrayType(item=item) | MapType(value=item):
                 nested = _looks_at_keys((item,))
             case _:
                 nested = False

@@ -8,7 +8,8 @@ reference, whatever the decoder is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,17 @@ from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.errors import GateError
 from lakegate.gate.certify import Certified, Certifier
 from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
-from lakegate.gate.decode.struct import StructDecoder
+from lakegate.gate.decode.choice import format_of
+from lakegate.gate.decode.format import Format
+from lakegate.gate.native.choice import Path, chosen_path, native_path
 from lakegate.gate.reference import Judgement, Reference, unknown_text
+from lakegate.gate.references import ReferenceSet, hold, named
+from lakegate.gate.rejections import Rejections
 from lakegate.gate.schema import arrow_schema
 from lakegate.gate.verdict import Noted, Rejected, Verdict, joined
+
+if TYPE_CHECKING:
+    from lakegate.gate.native.path import Found, NativePath
 
 __all__ = ["Gate", "Values", "compile"]
 
@@ -31,36 +39,91 @@ _FEW = 64  # below this, judging one by one costs less than columns do
 
 
 def compile(  # noqa: A001 - lakegate.compile, as re.compile
-    stream: Stream, *, decoder: Decoder | Literal["reference"] | None = None
+    stream: Stream,
+    *,
+    decoder: Decoder | Path | None = None,
+    format: Format | None = None,  # noqa: A002
 ) -> Gate:
     """The gate of a stream.
 
-    ``decoder`` None is the fast path of the pure Python install, ``"reference"`` judges record by
-    record, and anything else is a decoder of the caller's. The gate of a stream of changes is a
-    :class:`~lakegate.gate.debezium.ChangeGate`.
+    ``decoder`` selects a path by name: ``"native"`` (``lakegate-native`` is installed), ``"fast"``
+    (pure Python) or ``"reference"`` (record by record); None is what ``LAKEGATE_GATE`` says, else
+    the native path where it is installed, else the fast one. Anything else is a decoder of the
+    caller's. The verdict is the same on all paths. ``format`` None is what the contract says
+    records are written in. The gate of a stream of changes is a
+    :class:`~lakegate.gate.debezium.gate.ChangeGate`.
 
     Raises:
         ContractError: a pattern, format or SQL rule of the stream cannot be enforced.
+        GateError: the native path is asked for by name and cannot be used.
     """
     if stream.cdc is not None:
-        from lakegate.gate.debezium import ChangeGate
+        from lakegate.gate.debezium.gate import ChangeGate
 
-        return ChangeGate(stream, decoder)
+        return ChangeGate(stream, decoder, format)
+    if format is None:
+        format = format_of(stream)  # noqa: A001
     if decoder is None:
-        decoder = StructDecoder(stream)
-    return Gate(stream, None if decoder == "reference" else decoder)
+        decoder = chosen_path()
+    if decoder == "native":
+        # What it does not cover (another format, a type) is the fast path's.
+        native = native_path(stream, format)
+        return Gate(stream, format.decoder(), format, native=native)
+    if decoder == "fast":
+        decoder = format.decoder()
+    return Gate(stream, None if decoder == "reference" else decoder, format)
 
 
 class Gate:
     """Judges batches of records of one stream. Calls may come from several threads."""
 
-    def __init__(self, stream: Stream, decoder: Decoder | None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        decoder: Decoder | None,
+        format: Format | None = None,  # noqa: A002
+        *,
+        native: NativePath | None = None,
+    ) -> None:
         self.stream = stream
         self.schema = arrow_schema(stream)
         self._decoder = decoder
+        self._native = native
         self._certifier = Certifier(stream)
-        self._reference = Reference(stream)
+        self._reference = Reference(stream, format)
         self._keeps_unknown = stream.unknown_fields is UnknownFields.KEEP
+        self.references: Mapping[str, int] = {}
+        """The relationships that are judged, each with the snapshot its keys come from."""
+
+    def refer(self, sets: Mapping[str, ReferenceSet]) -> Self:
+        """This gate with these keys to judge relationships by, in place of any it had.
+
+        ``sets`` are by the name of the relationship. Cheap: nothing is compiled again. A
+        relationship without a set is left to the audit.
+
+        Raises:
+            GateError: a set is of no relationship that is judged at the gate, or does not fit.
+        """
+        held = hold(self.stream, sets)
+        made = copy(self)
+        made.references = {name: found.snapshot_id for name, found in sets.items()}
+        made.schema = named(self.schema, sets)
+        made._certifier = self._certifier.refer(held)
+        made._reference = self._reference.refer(held)
+        made._native = None if self._native is None else self._native.refer(held, made.schema)
+        return made
+
+    @property
+    def path(self) -> Path:
+        """How records are judged: ``"native"``, ``"fast"`` or ``"reference"``."""
+        if self._native is not None:
+            return "native"
+        return "reference" if self._decoder is None else "fast"
+
+    @property
+    def fallbacks(self) -> Mapping[str, int]:
+        """How many records the native path left to the reference so far, by reason."""
+        return {} if self._native is None else self._native.fallbacks
 
     def __call__(self, values: Values, *, keys: Values | None = None) -> Verdict:
         """Judge a batch; never raises for bad data.
@@ -72,12 +135,18 @@ class Gate:
         Raises:
             GateError: the input has another shape than this.
         """
+        is_arrow = _is_arrow(values, "values")
+        if self._native is not None:
+            array = _one_array(values) if is_arrow else values
+            try:
+                natively = self._native.judge(array)
+            except OverflowError:
+                return self._halved(values, keys)
+            if natively is not None:
+                return self._native_verdict(self._native, natively, array, keys)
+        if len(values) > 1 and _size(values, self.stream.size_limit_bytes) > _BATCH_BYTES:
+            return self._halved(values, keys)
         records = _as_sequence(values, "values")
-        if len(records) > 1 and _size(records, self.stream.size_limit_bytes) > _BATCH_BYTES:
-            half = len(records) // 2
-            first = self(values[:half], keys=None if keys is None else keys[:half])
-            second = self(values[half:], keys=None if keys is None else keys[half:])
-            return joined([(0, first), (half, second)])
         tombstones = _tombstones(records, keys)
         judged = self._certify(records)
         certified, doubts = judged.rows, judged.doubts
@@ -100,6 +169,51 @@ class Gate:
             noted=rest.noted,
             tombstones=tombstones,
             unknown_paths=frozenset(rest.unknown_paths | _patterns(certified, self._keeps_unknown)),
+            references=self.references,
+        )
+
+    def _halved(self, values: Values, keys: Values | None) -> Verdict:
+        half = len(values) // 2
+        first = self(values[:half], keys=None if keys is None else keys[:half])
+        second = self(values[half:], keys=None if keys is None else keys[half:])
+        return joined([(0, first), (half, second)])
+
+    def _native_verdict(
+        self, native: NativePath, found: Found, values: Values, keys: Values | None
+    ) -> Verdict:
+        """The verdict of what the native path found, and of the reference on what it left."""
+        tombstones = _keyed(found.nulls, len(values), keys)
+        rest = _Rest()
+        left = found.rest
+        if len(found.nulls) > len(tombstones):
+            keyed = frozenset(tombstones)
+            left = _sorted(left, [at for at in found.nulls if at not in keyed])
+        for position in left.tolist():
+            value = _value_at(values, position)
+            rest.add(position, value, self._reference.judge(value))
+        accepted, index = found.rows, found.index
+        if rest.rows:
+            both = np.concatenate([index, rest.index])
+            order = np.argsort(both, kind="stable")
+            accepted = pa.concat_tables([accepted, self._table(rest.rows)])
+            accepted, index = accepted.take(pa.array(order)).combine_chunks(), both[order]
+        known = {record.index: record for record in rest.rejected}
+        judgement = found.judgement
+        return Verdict(
+            contract=self.stream.contract,
+            accepted=accepted,
+            accepted_index=pa.array(index),
+            rejected=Rejections(
+                _sorted(found.rejected, [*known]),
+                known,
+                make=lambda at: native.rejected(at, _value_at(values, at), judgement),
+                reasons=lambda index: native.reasons(index, judgement),
+                is_critical=native.is_critical(judgement),
+            ),
+            noted=_merged(found.noted, rest.noted),
+            tombstones=tombstones,
+            unknown_paths=found.unknown_paths | rest.unknown_paths,
+            references=self.references,
         )
 
     def _certify(self, records: Sequence[bytes | None]) -> Certified:
@@ -152,34 +266,69 @@ class _Rest:
             self.noted.append(Noted(position, tuple(found.failures)))
 
 
-def _size(records: Sequence[bytes | None], limit: int) -> int:
+def _sorted(one: npt.NDArray[np.int64], other: Sequence[int]) -> npt.NDArray[np.int64]:
+    if not other:
+        return one
+    return np.sort(np.concatenate([one, np.array(other, dtype=np.int64)]))
+
+
+def _merged(one: Sequence[Noted], other: Sequence[Noted]) -> Sequence[Noted]:
+    return sorted([*one, *other], key=lambda noted: noted.index) if one and other else one or other
+
+
+def _size(values: Values, limit: int) -> int:
     """At most this many bytes come to the decoder; counted only when it could be too many."""
-    if len(records) * limit <= _BATCH_BYTES:
+    if len(values) * limit <= _BATCH_BYTES:
         return 0
-    return sum(len(record) for record in records if record is not None)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return int(values.nbytes)
+    return sum(len(value) for value in values if value is not None)
+
+
+def _is_arrow(values: Values, name: str) -> bool:
+    if not isinstance(values, pa.Array | pa.ChunkedArray):
+        return False
+    if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
+        raise GateError(f"{name}: expected binary or large_binary, got {values.type}")
+    return True
 
 
 def _as_sequence(values: Values, name: str) -> Sequence[bytes | None]:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
-            raise GateError(f"{name}: expected binary or large_binary, got {values.type}")
-        return values.to_pylist()  # type: ignore[no-any-return]
-    return values
+    return values.to_pylist() if _is_arrow(values, name) else values  # type: ignore[union-attr]
+
+
+def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
+    if values.num_chunks == 1:
+        return values.chunk(0)
+    large = values.cast(pa.large_binary()) if values.nbytes > _BATCH_BYTES else values
+    return pa.concat_arrays(large.chunks) if large.num_chunks else pa.array([], values.type)
+
+
+def _value_at(values: Values, position: int) -> Any:
+    value = values[position]
+    return value.as_py() if isinstance(value, pa.Scalar) else value
 
 
 def _tombstones(records: Sequence[bytes | None], keys: Values | None) -> list[int]:
+    if keys is None or None not in records:
+        nulls: list[int] = []
+    else:
+        nulls = [position for position, value in enumerate(records) if value is None]
+    return _keyed(nulls, len(records), keys)
+
+
+def _keyed(nulls: Sequence[int], count: int, keys: Values | None) -> list[int]:
+    """Which of the null values have a key."""
     if keys is None:
         return []
-    if len(keys) != len(records):
-        raise GateError(f"expected as many keys as values: {len(keys)} and {len(records)}")
-    if None not in records:
+    if len(keys) != count:
+        raise GateError(f"expected as many keys as values: {len(keys)} and {count}")
+    if not nulls:
         return []
     known = _as_sequence(keys, "keys")
-    return [
-        position
-        for position, value in enumerate(records)
-        if value is None and known[position] is not None
-    ]
+    return [position for position in nulls if known[position] is not None]
 
 
 def _nothing() -> Certified:

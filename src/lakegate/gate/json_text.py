@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from lakegate.gate.decode.foreign import foreign
+
 __all__ = [
     "MAX_DEPTH",
     "Float",
@@ -82,22 +84,30 @@ _scan: Callable[[str, int], tuple[Json, int]] = json.JSONDecoder(  # type: ignor
 _WHITESPACE = re.compile(r"[ \t\n\r]*")
 _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_CUT_OFF = re.compile(r"(?:[ \t\n\r]*|t|tr|tru|f|fa|fal|fals|n|nu|nul)\Z")
+_CUT_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,3}\Z")
+_CUT_NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.|(?:\.[0-9]+)?(?:[eE][+-]?)?))?\Z")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 
 
-def parse(value: bytes, *, size_limit_bytes: int | None = None) -> dict[str, Json]:
+def parse(value: bytes) -> dict[str, Json]:
     """The object that ``value`` holds; numbers are :class:`Integer` or :class:`Float` text.
 
     Raises:
-        Malformed: on the first thing that is wrong, in this order: size, byte order mark, UTF-8,
+        Malformed: on the first thing that is wrong, in this order: byte order mark, UTF-8,
             depth, then as read (syntax, ``NaN``, duplicate keys), then trailing text, lone
-            surrogates, and not an object.
+            surrogates, and not an object. ``json.magic`` tells what is no JSON from its first byte
+            on and begins as another format does.
     """
-    if size_limit_bytes is not None and len(value) > size_limit_bytes:
-        raise Malformed("record.size", f"at most {size_limit_bytes} bytes", f"{len(value)} bytes")
     if value.startswith(_BOM):
         raise Malformed("json.bom", "JSON without a byte order mark", "EF BB BF")
-    document = parse_text(_decode(value))
+    try:
+        document = parse_text(_decode(value))
+    except Malformed as error:
+        other = foreign(value)
+        if other is None:
+            raise
+        raise Malformed("json.magic", "JSON (RFC 8259)", other) from error
     if type(document) is not dict:
         raise Malformed("json.notObject", "an object", observe(document))
     return document
@@ -117,7 +127,7 @@ def parse_text(text: str) -> Json:
     except StopIteration as stop:
         raise _syntax(text, stop.value) from None
     except json.JSONDecodeError as error:
-        raise _syntax(text, error.pos) from None
+        raise _syntax(text, error.pos, error.msg) from None
     end = _WHITESPACE.match(text, end).end()  # type: ignore[union-attr]
     if end != len(text):
         raise Malformed("json.trailing", "nothing after the value", _excerpt(text, end))
@@ -171,13 +181,29 @@ def _surrogate(escape: str) -> Malformed:
     return Malformed("json.surrogate", "surrogates in pairs", escape)
 
 
-def _syntax(text: str, position: int) -> Malformed:
+def _syntax(text: str, position: int, said: str = "") -> Malformed:
+    if _is_cut_off(text, position, said):
+        expected = "the rest of the value"
+        return Malformed("json.truncated", expected, _excerpt(text, len(text)))
     if text[position : position + 1] == ",":
         # Python 3.13 points at a trailing comma, older ones behind it: one text for all of them.
         rest = text[position + 1 :].lstrip(" \t\n\r")
         if rest[:1] in ("}", "]"):
             position = len(text) - len(rest)
     return Malformed("json.syntax", "JSON (RFC 8259)", _excerpt(text, position))
+
+
+def _is_cut_off(text: str, position: int, said: str) -> bool:
+    """Whether more text could have made JSON of it; ``said`` is the scanner's message."""
+    if not text.strip(" \t\r\n"):
+        return False
+    if said.startswith("Unterminated string") or _CUT_OFF.match(text, position):
+        return True
+    if said.startswith("Invalid \\uXXXX") and position + 6 >= len(text):
+        return _CUT_ESCAPE.search(text) is not None
+    while position and text[position - 1] in "0123456789.eE+-":
+        position -= 1
+    return _CUT_NUMBER.match(text, position) is not None
 
 
 def _excerpt(text: str, position: int) -> str:

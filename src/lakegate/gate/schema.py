@@ -15,6 +15,7 @@ from lakegate.contract.type import (
     DecimalType,
     Field,
     IntegerType,
+    MapType,
     NumberType,
     ObjectType,
     StringType,
@@ -72,7 +73,8 @@ def arrow_type(type_: Type) -> pa.DataType:
 
     ``string``, ``int32`` (up to 32 bits signed or 16 unsigned), ``int64``, ``decimal128(20, 0)``
     (64 bits unsigned), ``double``, ``decimal128(p, s)``, ``bool``, ``date32``, ``time64[us]``,
-    ``timestamp[us, UTC]``, ``list<element>``, ``struct``; ``AnyType`` is JSON text in a ``string``.
+    ``timestamp[us, UTC]``, ``list<element>``, ``struct``, ``map<string, value>``; ``AnyType`` is
+    JSON text in a ``string``.
     """
     match type_:
         case StringType() | AnyType():
@@ -97,5 +99,8 @@ def arrow_type(type_: Type) -> pa.DataType:
             return pa.list_(arrow_field(item).with_name("element"))
         case ObjectType(fields=fields):
             return pa.struct([arrow_field(member) for member in fields])
+        case MapType(value=value):
+            key = pa.field("key", pa.string(), nullable=False)
+            return pa.map_(key, arrow_field(value).with_name("value"))
         case _:
             assert_never(type_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -66,7 +66,8 @@ class Verdict:
     (:func:`lakegate.gate.schema.arrow_schema`); ``accepted_index`` is the int64 position of each of
     its rows in the input. ``rejected`` is in input order. ``tombstones`` are positions of null
     values that have a key. Together the three partition the input. ``unknown_paths`` are the paths
-    (with ``[*]`` for indices) of undeclared fields seen in accepted records.
+    (with ``[*]`` for indices) of undeclared fields seen in accepted records. ``references`` are the
+    relationships that were judged, each with the snapshot whose keys it was judged by.
     """
 
     contract: ContractRef
@@ -76,6 +77,7 @@ class Verdict:
     noted: Sequence[Noted] = ()
     tombstones: Sequence[int] = ()
     unknown_paths: frozenset[str] = field(default=frozenset())
+    references: Mapping[str, int] = field(default_factory=dict)
 
 
 def joined(parts: Sequence[tuple[int, Verdict]]) -> Verdict:
@@ -89,4 +91,5 @@ def joined(parts: Sequence[tuple[int, Verdict]]) -> Verdict:
         noted=[replace(n, index=n.index + start) for start, p in parts for n in p.noted],
         tombstones=[index + start for start, part in parts for index in part.tombstones],
         unknown_paths=frozenset().union(*(part.unknown_paths for _, part in parts)),
+        references=parts[0][1].references,
     )

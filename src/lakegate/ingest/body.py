@@ -16,7 +16,8 @@ __all__ = ["Budget", "Receive", "read_body", "split"]
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-_JSON = frozenset({"application/json", "text/json"})
+# `curl -d` and `wget` call whatever they send a form unless told otherwise.
+_JSON = frozenset({"application/json", "text/json", "application/x-www-form-urlencoded"})
 _LINES = frozenset(
     {
         "application/x-ndjson",
@@ -191,7 +192,11 @@ def split(body: bytes, content_type: bytes | None, *, max_records: int) -> list[
         return _object(body, max_records, or_lines=not kind)
     if not first:
         raise Problem(400, "there is no record in the body")
-    raise Problem(400, "the body is neither a JSON object nor an array; it begins with neither")
+    raise Problem(
+        400,
+        "the body is neither a JSON object nor an array: it begins with neither `{` nor `[`; lines "
+        "that may be anything are sent as Content-Type application/x-ndjson",
+    )
 
 
 def _lines(body: bytes, max_records: int) -> list[bytes]:

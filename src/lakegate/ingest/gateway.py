@@ -33,6 +33,9 @@ from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from lakegate.errors import LakegateError, LogFull
@@ -45,6 +48,7 @@ from lakegate.ingest.problem import Problem, encoded
 from lakegate.ingest.token import Tokens
 from lakegate.topic.base import Record
 from lakegate.topic.delivery import Delivery, Receipt
+from lakegate.topic.stub import ERASED
 
 __all__ = ["Door", "Judge", "Limits", "Traffic", "application"]
 
@@ -54,6 +58,8 @@ Judge = Callable[[str, Sequence[bytes], Sequence[bytes | None]], Awaitable[Verdi
 
 _log = logging.getLogger("lakegate.gateway")
 _HEADER = b"lakegate-header-"
+# By these Lakegate knows what it erased and replayed itself.
+_OURS = frozenset({ERASED, "lakegate.source", "lakegate.fixes"})
 _MAX_TOKEN_CHARACTERS = 255
 
 
@@ -110,7 +116,8 @@ def application(
             Route("/v1/streams/{stream:path}/records", _Records(shared), methods=["POST"]),
             Route("/v1/streams/{stream:path}/cdc", _Changes(shared), methods=["POST"]),
             *routes,
-        ]
+        ],
+        exception_handlers={HTTPException: _elsewhere},
     )
 
 
@@ -338,12 +345,20 @@ class _Request:
         return text.lower() == "true"
 
     def record_headers(self) -> tuple[tuple[str, bytes | None], ...]:
-        """Every ``Lakegate-Header-*``, in order; names in lower case, as HTTP has none."""
-        return tuple(
+        """Every ``Lakegate-Header-*``, in order; names in lower case, as HTTP has none.
+
+        Raises:
+            Problem: 400, a name is one by which Lakegate knows records of its own.
+        """
+        found = tuple(
             (name[len(_HEADER) :].decode("latin-1"), value)
             for name, value in self.scope["headers"]
             if name.startswith(_HEADER)
         )
+        for name, _ in found:
+            if name in _OURS:
+                raise Problem(400, f"record header {name} is Lakegate's own; choose another name")
+        return found
 
 
 def _token(header: bytes | None) -> bytes | None:
@@ -394,6 +409,15 @@ def _said(verdict: Verdict) -> dict[str, Any]:
             for rejected in verdict.rejected
         ],
     }
+
+
+async def _elsewhere(request: Request, error: Exception) -> Response:
+    """A path or a method that there is not."""
+    assert isinstance(error, HTTPException)
+    where = "records go by POST to /v1/streams/{stream}/records, change events to …/cdc"
+    problem = Problem(error.status_code, f"{request.method} {request.url.path[:200]}: {where}")
+    headers = {**(error.headers or {}), "content-type": "application/problem+json"}
+    return Response(encoded(problem), error.status_code, headers)
 
 
 def _stopping() -> Problem:

@@ -27,6 +27,7 @@ _log = logging.getLogger("lakegate.gateway")
 _GROUP_RECORDS = 50_000
 _LAG_FOR_S = 0.1  # how long a measured lag is believed
 _FORGET_EVERY_S = 60.0
+_REPEAT_S = 10.0  # how often the same trouble is told
 
 
 class DeliveryLog(Protocol):
@@ -92,6 +93,7 @@ class Intake:
         self._lag = lag
         self._lags: dict[str, tuple[float, int]] = {}
         self._waiting: deque[_Waiting] = deque()
+        self._told = ("", 0.0)
         self._wake = threading.Condition()
         self._closed = False
         self._opened = threading.Event()
@@ -175,7 +177,7 @@ class Intake:
         try:
             results = self._delivered(log, [waiting.delivery for waiting in group])
         except LakegateError as error:
-            _log.warning("%s", error)
+            self._warn(str(error))
             results = [error] * len(group)
         except Exception as error:
             _log.exception("a commit of the gateway failed")
@@ -206,8 +208,16 @@ class Intake:
             return None
         return Behind(
             f"{topic} is {lag:,} records behind, more than the {self._lag.records:,} that "
-            "gateway.max_lag allows; nothing was appended; is `lakegate run` at work?"
+            "gateway.max_lag allows; nothing was appended; is `lakegate up` (or `run`) at work?"
         )
+
+    def _warn(self, message: str) -> None:
+        """Say it, but not at each request that a full disk turns away."""
+        told, at = self._told
+        now = time.monotonic()
+        if message != told or now - at >= _REPEAT_S:
+            self._told = message, now
+            _log.warning("%s", message)
 
     def _forget(self, log: DeliveryLog) -> None:
         try:

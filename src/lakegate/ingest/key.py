@@ -12,7 +12,10 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Key", "change_key", "record_key"]
+from lakegate.gate.decode.format import Format
+from lakegate.gate.json_text import Malformed, canonical
+
+__all__ = ["Key", "change_key", "member_key", "record_key"]
 
 Key = Callable[[bytes], bytes | None]
 _ABSENT = msgspec.Raw()
@@ -50,6 +53,24 @@ def record_key(fields: Sequence[str]) -> Key:
             return None
 
     return only if len(fields) == 1 else key
+
+
+def member_key(form: Format, fields: Sequence[str]) -> Key:
+    """The key of a record of any format, of the same fields the same as that of JSON."""
+    if not fields:
+        return _none
+
+    def key(value: bytes) -> bytes | None:
+        try:
+            members = form.parse_some(value, fields)
+        except Malformed:
+            return None
+        tokens = [canonical(members.get(name)).encode() for name in fields]
+        if any(token in _NOTHING for token in tokens):
+            return None
+        return _text(tokens[0]) if len(fields) == 1 else b"[" + b",".join(tokens) + b"]"
+
+    return key
 
 
 def change_key(fields: Sequence[str]) -> Key:

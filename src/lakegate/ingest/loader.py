@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakegate.contract.record_format import FormatName
 from lakegate.contract.stream import Stream
 from lakegate.errors import LogFull
 from lakegate.fault import reach
-from lakegate.ingest.csv_file import csv_records
+from lakegate.ingest.csv_file import csv_records, csv_rows
 from lakegate.ingest.error import IngestError
 from lakegate.ingest.file import DamagedFile, FileFormat, Source, digest, opened
 from lakegate.ingest.json_file import json_records, ndjson_records
@@ -29,10 +30,12 @@ _STEP_RECORDS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read: their format (None: by name), and which CSV texts are null."""
+    """How files are read: their format (None: by name), and which CSV texts are null (None: those
+    of the stream's dialect).
+    """
 
     format: FileFormat | None = None
-    nulls: frozenset[str] = frozenset({""})
+    nulls: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,11 @@ def load_file(
     Raises:
         DamagedFile: the file's structure is broken. What was before the damage is loaded.
         LogFull: no room; call again to go on.
-        IngestError: the file cannot be read, or changed meanwhile.
+        IngestError: the file cannot be read, or changed meanwhile, or the stream takes no records
+            of its format.
     """
     source = digest(path, reading.format)
+    _check_format(source, stream)
     producer_id = hashlib.sha256(f"{stream.name}\n{source.digest}".encode()).hexdigest()
     producer = Producer(log, topic, producer_id=f"file:{producer_id}", again=again)
     before = producer.taken
@@ -120,6 +125,20 @@ def load_file(
     return Loaded(path, records, before, source.digest)
 
 
+def _check_format(source: Source, stream: Stream) -> None:
+    takes = stream.format.name
+    if takes is FormatName.CONFLUENT_JSON:
+        raise IngestError(
+            f"{stream.name} takes records behind Confluent's header, and files have no ids of "
+            "schemas; send them with a producer that registers its schema"
+        )
+    if takes is FormatName.CSV and source.format is not FileFormat.CSV:
+        raise IngestError(
+            f"{stream.name} takes rows of CSV, and {source.path} is {source.format}; load CSV "
+            "files, or leave `lakegate.format` out of the contract"
+        )
+
+
 def _damaged(path: Path, error: DamagedFile, records: int) -> str:
     return (
         f"{path}: {error}; the {records:,} records before that are loaded and stay; mend the rest "
@@ -153,6 +172,8 @@ def _records(
                 values = ndjson_records(file)
             case FileFormat.JSON:
                 values = json_records(file)
+            case _ if stream.format.name is FormatName.CSV:
+                values = csv_rows(file, stream)
             case _:
                 values = csv_records(file, stream, nulls=reading.nulls)
         for value in values:

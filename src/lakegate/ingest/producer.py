@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -40,6 +40,8 @@ class Producer:
     names them (a file's digest, a day, an export's number), never under one that names the sender.
     ``again`` begins a new epoch, in which everything is sent once more.
 
+    ``check`` is asked before a record is taken, and may raise; the record then counts as not sent.
+
     One producer belongs to one thread.
     """
 
@@ -52,8 +54,10 @@ class Producer:
         batch_bytes: int = 16 << 20,
         producer_id: str | None = None,
         again: bool = False,
+        check: Callable[[bytes | None, bytes | None], object] | None = None,
     ) -> None:
         self._log = log
+        self._check = check
         self._topic = topic
         self._batch_records = batch_records
         self._batch_bytes = batch_bytes
@@ -80,7 +84,10 @@ class Producer:
 
         Raises:
             LogFull: the batch could not be appended; its records are kept for the next flush.
+            Exception: what ``check`` raises for the record.
         """
+        if self._check is not None:
+            self._check(value, key)
         if self._to_pass:
             self._to_pass -= 1
             return

@@ -34,13 +34,15 @@ def _arrow_field(item: NestedField) -> pa.Field:
 
 def _arrow_type(kind: IcebergType) -> pa.DataType:
     from pyiceberg.io.pyarrow import schema_to_pyarrow
-    from pyiceberg.types import BinaryType, ListType, StringType, StructType
+    from pyiceberg.types import BinaryType, ListType, MapType, StringType, StructType
 
     match kind:
         case StructType():
             return pa.struct([_arrow_field(item) for item in kind.fields])
         case ListType():
             return pa.list_(_arrow_field(kind.element_field))
+        case MapType():
+            return pa.map_(_arrow_field(kind.key_field), _arrow_field(kind.value_field))
         case StringType():
             return pa.string()
         case BinaryType():
@@ -84,7 +86,7 @@ def _chunked(column: pa.ChunkedArray, old: IcebergType, new: IcebergType, arrow:
 
 
 def _array(array: pa.Array, old: IcebergType, new: IcebergType, arrow: Any) -> Any:
-    from pyiceberg.types import ListType, StructType
+    from pyiceberg.types import ListType, MapType, StructType
 
     match old, new:
         case StructType(), StructType():
@@ -107,5 +109,16 @@ def _array(array: pa.Array, old: IcebergType, new: IcebergType, arrow: Any) -> A
             offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
             mask = array.is_null() if array.null_count else None
             return pa.ListArray.from_arrays(offsets, values, type=arrow, mask=mask)
+        case MapType(), MapType():
+            ends = array.offsets
+            first, count = ends[0].as_py(), ends[-1].as_py() - ends[0].as_py()
+            keys, items = array.keys.slice(first, count), array.items.slice(first, count)
+            return pa.MapArray.from_arrays(
+                pc.subtract(ends, pa.scalar(first, pa.int32())),
+                keys.cast(arrow.key_type),
+                _array(items, old.value_type, new.value_type, arrow.item_type),
+                type=arrow,
+                mask=array.is_null() if array.null_count else None,
+            )
         case _:
             return array.cast(arrow)

@@ -7,25 +7,37 @@ this sorts once, slices, and streams (measured in docs/decisions/0002-lake.md).
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakegate.lake.conform import arrow_fields
+from lakegate.lake.encoding import repetitive
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
     from pyiceberg.typedef import Record
 
-__all__ = ["FileWriter", "content_digest", "discard", "split", "write_rows"]
+__all__ = ["FileWriter", "Readable", "content_digest", "discard", "split", "write_rows"]
 
 _ROW_GROUP_ROWS = 1 << 18
+_ROW_GROUP_BYTES = 32 << 20  # in memory, before encoding; of batches that come one by one
+_SPOOL_BYTES = 8 << 20
+_CHUNK = 1 << 20
+
+
+class Readable(Protocol):
+    """Bytes that can be read on."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """At most so many; none at the end."""
 
 
 def write_rows(table: Table, rows: pa.Table) -> list[DataFile]:
@@ -105,13 +117,33 @@ def _chunk(array: Any) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def content_digest(content: Any) -> str:
-    """What the name of a data file ends with: 16 hex digits of the SHA-256 of its bytes.
+def content_digest(file: Readable) -> tuple[str, int]:
+    """What the name of a data file ends with, and its size; reads ``file`` on to its end.
 
-    So that :func:`lakegate.lake.reading.verify` finds a single bit changed behind the lake's back,
-    wherever it is; Parquet itself does not check its pages, headers and footer.
+    The digest is 16 hex digits of the SHA-256 of its bytes, so that
+    :func:`lakegate.lake.reading.verify` finds a single bit changed behind the lake's back, wherever
+    it is; Parquet itself does not check its pages, headers and footer.
     """
-    return hashlib.sha256(memoryview(content)).hexdigest()[:16]
+    digest, size = hashlib.sha256(), 0
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest()[:16], size
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Row groups: one of the rows of many small files, and none bigger than memory should hold."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+        if rows >= _ROW_GROUP_ROWS or size >= _ROW_GROUP_BYTES:
+            yield pa.Table.from_batches(held)
+            held, rows, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 class FileWriter:
@@ -128,31 +160,52 @@ class FileWriter:
     def write(self, partition: Record, batches: Iterable[pa.RecordBatch]) -> DataFile:
         """Write batches (of one partition, in the table's schema) as one new Parquet file.
 
-        Its bytes are held in memory, compressed, until it is whole: its name carries their digest.
+        Memory is that of a row group and some 8 MiB, however big the file: its name carries the
+        digest of its bytes, so until it is whole it waits in an unnamed file, on the table's own
+        disk if that is local.
         """
-        content, metadata = self._parquet(batches)
-        name = f"{uuid.uuid4()}-{content_digest(content)}.parquet"
+        location = self._table.location().removeprefix("file://")
+        folder = location if location.startswith("/") else None
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=folder) as spool:
+            metadata = self._parquet(spool, batches)
+            spool.seek(0)
+            digest, size = content_digest(spool)
+            spool.seek(0)
+            path = self._put(spool, partition, f"{uuid.uuid4()}-{digest}.parquet")
+        return self._data_file(path, size, partition, metadata)
+
+    def _put(self, content: IO[bytes], partition: Record, name: str) -> str:
         spec = self._table.spec()
         if not spec.is_unpartitioned():
             name = f"{spec.partition_to_path(partition, self._table.schema())}/{name}"
         path = self._table.location_provider().new_data_location(name)
         try:
             with self._table.io.new_output(path).create() as stream:
-                stream.write(content)
+                while chunk := content.read(_CHUNK):
+                    stream.write(chunk)
         except BaseException:
             with suppress(OSError):
                 self._table.io.delete(path)
             raise
-        return self._data_file(path, len(content), partition, metadata)
+        return path
 
-    def _parquet(self, batches: Iterable[pa.RecordBatch]) -> tuple[bytes, Any]:
-        sink = pa.BufferOutputStream()
-        with pq.ParquetWriter(sink, self._schema, compression="zstd", store_schema=False) as writer:
-            for batch in batches:
-                rows = pa.Table.from_batches([batch]).cast(self._schema)
-                writer.write_table(rows, row_group_size=_ROW_GROUP_ROWS)
+    def _parquet(self, sink: IO[bytes], batches: Iterable[pa.RecordBatch]) -> Any:
+        groups = _gathered(batches)
+        rows = next(groups, None)
+        dictionary = True if rows is None else repetitive(rows)
+        with pq.ParquetWriter(
+            sink,
+            self._schema,
+            compression="zstd",
+            store_schema=False,
+            use_dictionary=dictionary,
+        ) as writer:
+            while rows is not None:
+                writer.write_table(rows.cast(self._schema), row_group_size=_ROW_GROUP_ROWS)
+                del rows  # before the next one is gathered
+                rows = next(groups, None)
             writer.close()
-            return sink.getvalue(), writer.writer.metadata
+            return writer.writer.metadata
 
     def _data_file(self, path: str, size: int, partition: Record, metadata: Any) -> DataFile:
         from pyiceberg.io.pyarrow import data_file_statistics_from_parquet_metadata

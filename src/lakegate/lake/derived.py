@@ -221,7 +221,7 @@ def _fresh(columns: Sequence[DerivedColumn], ids: Iterator[int]) -> Schema:
 
 def with_ids(kind: IcebergType, ids: Iterator[int]) -> IcebergType:
     """The type with fresh field ids inside, at every depth."""
-    from pyiceberg.types import ListType, NestedField, StructType
+    from pyiceberg.types import ListType, MapType, NestedField, StructType
 
     match kind:
         case StructType():
@@ -233,6 +233,10 @@ def with_ids(kind: IcebergType, ids: Iterator[int]) -> IcebergType:
             )
         case ListType():
             return ListType(next(ids), with_ids(kind.element_type, ids), False)
+        case MapType():
+            key, value = next(ids), next(ids)
+            inside = with_ids(kind.value_type, ids)
+            return MapType(key, kind.key_type, value, inside, value_required=False)
         case _:
             return kind
 

@@ -35,6 +35,8 @@ def type_name(kind: IcebergType) -> str:
             return f"STRUCT({inside})"
         case iceberg.ListType():
             return f"{type_name(kind.element_type)}[]"
+        case iceberg.MapType():
+            return f"MAP({type_name(kind.key_type)}, {type_name(kind.value_type)})"
         case iceberg.DecimalType():
             return f"DECIMAL({kind.precision}, {kind.scale})"
         case _:
@@ -71,13 +73,15 @@ def nested_changed(schemas: Iterable[Schema], now: Schema) -> bool:
 
 def _layout(kind: IcebergType) -> Any:
     """What matters to a reader: ids, names and types; not documentation, nor what is required."""
-    from pyiceberg.types import ListType, StructType
+    from pyiceberg.types import ListType, MapType, StructType
 
     match kind:
         case StructType():
             return tuple((f.field_id, f.name, _layout(f.field_type)) for f in kind.fields)
         case ListType():
             return (kind.element_id, _layout(kind.element_type))
+        case MapType():
+            return (kind.key_id, kind.value_id, _layout(kind.value_type))
         case _:
             return str(kind)
 
@@ -115,7 +119,7 @@ def _top(found: pa.Field | None, wanted: IcebergType) -> str:
 
 def _value(expression: str, found: pa.DataType, wanted: IcebergType, depth: int) -> str:
     """An expression for a value as ``wanted``, given one for the value as the file has it."""
-    from pyiceberg.types import ListType, StructType
+    from pyiceberg.types import ListType, MapType, StructType
 
     match wanted:
         case StructType():
@@ -137,5 +141,12 @@ def _value(expression: str, found: pa.DataType, wanted: IcebergType, depth: int)
             each = f"e{depth}"
             value = _value(each, found.value_type, wanted.element_type, depth + 1)
             return f"list_transform({expression}, lambda {each}: {value})"
+        case MapType():
+            each = f"e{depth}"
+            value = _value(f"{each}.value", found.item_type, wanted.value_type, depth + 1)
+            entry = f"struct_pack(key := {each}.key, value := {value})"
+            entries = f"list_transform(map_entries({expression}), lambda {each}: {entry})"
+            made = f"map_from_entries({entries})"
+            return f"CASE WHEN {expression} IS NULL THEN NULL ELSE {made} END"
         case _:
             return expression

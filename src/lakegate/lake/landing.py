@@ -15,7 +15,7 @@ from lakegate.lake.failure import LakeUnavailable
 from lakegate.lake.lake import Lake
 from lakegate.topic.base import TopicLog, TopicPartition
 from lakegate.topic.schema import validated_schema
-from lakegate.topic.stub import ERASED
+from lakegate.topic.stub import stubs
 
 __all__ = ["GROUP", "Lander"]
 
@@ -97,17 +97,30 @@ class Lander:
         self._advance({source: after for source, (_, after) in read.offsets.items()})
         reach("lake.land.advanced")
         self._maintain(stream)
+        del read
+        # A lander lives for months; Arrow's allocator would keep what one big commit once needed.
+        pa.default_memory_pool().release_unused()
         return rows
 
-    def waiting(self) -> int:
-        """How many validated rows have not landed."""
+    def ends(self) -> dict[TopicPartition, int]:
+        """Where each partition of the validated topic ends now."""
+        partitions = self._partitions(self._stream_for())
+        return {source: self._log.end_offset(source) for source in partitions}
+
+    def waiting(self, upto: Mapping[TopicPartition, int] | None = None) -> int:
+        """How many validated rows, of all or of those below ``upto``, have not landed.
+
+        Whoever lands until nothing waits while data flows commits without a pause, a few rows each
+        time: land up to where the topic ended (:meth:`ends`), then rest.
+        """
         stream = self._stream_for()
         partitions = self._partitions(stream)
         if not partitions:
             return 0
         landed = self._lake.landed(stream) if self._lake.exists(stream) else {}
+        ends = self.ends() if upto is None else upto
         return sum(
-            self._log.end_offset(source) - landed.get(source, self._log.start_offset(source))
+            max(0, ends.get(source, 0) - landed.get(source, self._log.start_offset(source)))
             for source in partitions
         )
 
@@ -203,11 +216,8 @@ class Lander:
 
 def _without_stubs(rows: pa.RecordBatch) -> pa.RecordBatch:
     """The rows that were not erased from the topic."""
-    headers = rows.column("_headers")
-    if headers.null_count == len(headers):
-        return rows
-    stub = [any(h["key"] == ERASED for h in held or ()) for held in headers.to_pylist()]
-    return rows.filter(pa.array([not erased for erased in stub])) if any(stub) else rows
+    found = stubs(rows)
+    return rows.filter(pa.array(~found)) if found.any() else rows
 
 
 def _table(stream: Stream, batches: list[pa.RecordBatch]) -> pa.Table:

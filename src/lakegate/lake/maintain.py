@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from lakegate.errors import CommitConflict
 from lakegate.fault import reach
 from lakegate.lake import catalog
 from lakegate.lake.append import landed
 from lakegate.lake.catalog import refresh, staged_id
-from lakegate.lake.commit import Change, commit_change, expiry, unmoved
+from lakegate.lake.commit import Change, commit_change, expiry, lineage, unmoved
 from lakegate.lake.datafile import FileWriter, discard
 from lakegate.lake.failure import translated
+from lakegate.lake.overwrite import MODEL
 from lakegate.lake.reading import read_files
 from lakegate.lake.snapshot import (
     CONTRACT_DIGEST,
@@ -42,7 +45,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceReport:
-    """What one run of maintenance did. ``gave_up`` names what a concurrent commit prevented."""
+    """What one run of maintenance did. ``gave_up`` names what it left for the next one, and why."""
 
     compacted_files: int = 0  # small files replaced
     written_files: int = 0  # by so many
@@ -58,12 +61,15 @@ def maintain(
     """Compact, expire, sweep; safe beside a lander, a publisher, readers and another maintainer.
 
     ``now`` (aware) is the clock of the sweep. What a concurrent commit prevents is left for the
-    next run and named in the report.
+    next run and named in the report; so is all of a model's table that waits to be published, since
+    its run publishes exactly the snapshot it has tested.
 
     Raises:
         LakeUnavailable: no room, or the catalog is locked; what was committed before stands.
         LakeError: files or manifests cannot be read.
     """
+    if _awaits_its_run(table):
+        return MaintenanceReport(gave_up=("all: what a model wrote last is not published yet",))
     gave_up: list[str] = []
     replaced = written = expired = 0
     try:
@@ -84,6 +90,17 @@ def maintain(
         waiting_files=swept.waiting,
         gave_up=tuple(gave_up),
     )
+
+
+def _awaits_its_run(table: Table) -> bool:
+    head = staged_id(table)
+    if table.metadata.current_snapshot_id == head:
+        return False
+    for snapshot in lineage(table.metadata, head):
+        kind = None if snapshot.summary is None else snapshot.summary.get(KIND)
+        if kind != Kind.COMPACT:
+            return kind == MODEL
+    return False
 
 
 def compact(table: Table) -> tuple[int, int]:
@@ -114,6 +131,9 @@ def compact(table: Table) -> tuple[int, int]:
         except (CommitConflict, CommitFailedException):
             discard(table, written)
             raise
+        finally:
+            # Arrow's allocator keeps what it once had, and a lander maintains and lives on.
+            pa.default_memory_pool().release_unused()
     reach("lake.compact.committed")
     return len(removed), len(written)
 

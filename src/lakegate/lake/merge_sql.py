@@ -56,8 +56,9 @@ def identity(key: Sequence[str]) -> list[str]:
     return ["_source_position", "_transaction", "_source_table", "_op", *map(identifier, key)]
 
 
-# A snapshot's rows upsert; without a position nothing says that two events are one.
-UNREPEATABLE = "(_op = 'r' OR _source_position = '')"
+# Without a position nothing says that two events are one. A snapshot's rows upsert: another
+# snapshot at the same position was taken at another time; one of the same time is sent again.
+UNREPEATABLE = "(_source_position = '' OR (_op = 'r' AND _source_ts IS NULL))"
 
 
 def distinct_changes(source: str, key: Sequence[str]) -> str:
@@ -65,7 +66,8 @@ def distinct_changes(source: str, key: Sequence[str]) -> str:
     same = ", ".join(identity(key))
     return (
         f"SELECT * FROM {source} QUALIFY {UNREPEATABLE} OR "
-        f"row_number() OVER (PARTITION BY {same} ORDER BY {_BY_ORDER}) = 1"
+        f"row_number() OVER (PARTITION BY {same}, CASE WHEN _op = 'r' THEN _source_ts END "
+        f"ORDER BY {_BY_ORDER}) = 1"
     )
 
 

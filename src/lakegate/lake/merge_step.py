@@ -299,7 +299,8 @@ class Step:
                 "CREATE TEMP TABLE repeated AS SELECT fresh._topic, fresh._source_partition, "
                 "fresh._offset FROM fresh "
                 f"JOIN (SELECT * FROM merged WHERE {recent}) old ON {same} "
-                f"WHERE NOT (fresh._op = 'r' OR fresh._source_position = '') "
+                "WHERE fresh._source_position <> '' "
+                "AND (fresh._op <> 'r' OR old._source_ts = fresh._source_ts) "
                 "AND (old._ingested_at, old._topic, old._source_partition, old._offset) < "
                 "(fresh._ingested_at, fresh._topic, fresh._source_partition, fresh._offset)"
             )

@@ -40,6 +40,8 @@ __all__ = ["added", "files_of", "read_files", "read_tasks", "relation", "scan", 
 _DIGEST = re.compile(r"-([0-9a-f]{16})\.parquet$")
 _POSITION = ("_source_partition", "_offset")
 _SOURCE = ("_topic", *_POSITION)
+_BATCH_ROWS = 1 << 16
+_FRUGAL_ROWS = 1 << 14
 
 
 def relation(connection: DuckDBPyConnection, table: Table, *, snapshot_id: int, name: str) -> None:
@@ -245,20 +247,28 @@ def _undeleted(table: Table, task: FileScanTask, schema: Schema) -> Iterator[pa.
         yield from pa.Table.from_batches([batch]).cast(arrow_fields(schema)).to_batches()
 
 
-def _read(table: Table, file: DataFile, schema: Schema) -> Iterator[pa.RecordBatch]:
-    """By field id. PyIceberg's own projection makes a null list of structs an empty one."""
+def _read(
+    table: Table, file: DataFile, schema: Schema, *, frugal: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """By field id. PyIceberg's own projection makes a null list of structs an empty one.
+
+    ``frugal``: in small batches, by the calling thread alone. Each of Arrow's threads keeps memory
+    of its own for as long as the process lives.
+    """
     from pyiceberg.io.pyarrow import pyarrow_to_schema
 
     with table.io.new_input(file.file_path).open() as stream:
         parquet = pq.ParquetFile(stream)
+        size = _FRUGAL_ROWS if frugal else _BATCH_ROWS
         found = parquet.schema_arrow
         if found.equals(arrow_fields(schema), check_metadata=True):
-            yield from parquet.iter_batches()
+            yield from parquet.iter_batches(size, use_threads=not frugal)
             return
         source = pyarrow_to_schema(found)
         wanted = {item.field_id for item in schema.fields}
         names = [item.name for item in source.fields if item.field_id in wanted]
-        for batch in parquet.iter_batches(columns=names or [source.fields[0].name]):
+        columns = names or [source.fields[0].name]
+        for batch in parquet.iter_batches(size, columns=columns, use_threads=not frugal):
             rows = pa.Table.from_batches([batch])
             yield from conform(rows, source, schema).to_batches()
 
@@ -281,9 +291,12 @@ def read_tasks(
 
 
 def read_files(table: Table, files: Iterable[DataFile]) -> Iterator[pa.RecordBatch]:
-    """The rows of data files without delete files, in the table's current schema, in that order."""
+    """The rows of data files without delete files, in the table's current schema, in that order.
+
+    For a process that stays: memory is bounded by a row group, and given back.
+    """
     for file in files:
-        yield from _read(table, file, table.schema())
+        yield from _read(table, file, table.schema(), frugal=True)
 
 
 def verify(table: Table, *, snapshot_id: int) -> Iterator[str]:
@@ -306,15 +319,15 @@ def verify(table: Table, *, snapshot_id: int) -> Iterator[str]:
 def _damage(table: Table, file: DataFile) -> str | None:
     try:
         with table.io.new_input(file.file_path).open() as stream:
-            content = pa.py_buffer(stream.read())
-        if len(content) != file.file_size_in_bytes:
-            return f"has {len(content)} bytes, {file.file_size_in_bytes} were committed"
-        digest = _DIGEST.search(file.file_path)
-        if digest is not None:
-            same = content_digest(content) == digest[1]
-            return None if same else "is damaged: its bytes are not those that were committed"
-        batches = pq.ParquetFile(pa.BufferReader(content)).iter_batches()
-        rows = sum(batch.num_rows for batch in batches)
+            found, size = content_digest(stream)
+            if size != file.file_size_in_bytes:
+                return f"has {size} bytes, {file.file_size_in_bytes} were committed"
+            named = _DIGEST.search(file.file_path)
+            if named is not None:
+                same = found == named[1]
+                return None if same else "is damaged: its bytes are not those that were committed"
+            stream.seek(0)
+            rows = sum(batch.num_rows for batch in pq.ParquetFile(stream).iter_batches())
     except FileNotFoundError:
         return "is missing"
     except (OSError, pa.ArrowException) as error:

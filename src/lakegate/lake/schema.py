@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakegate.contract.stream import Partition, Stream
-from lakegate.contract.type import ArrayType, Field, ObjectType, Type
+from lakegate.contract.type import ArrayType, Field, MapType, ObjectType, Type
 from lakegate.errors import LakeError
 from lakegate.gate.schema import arrow_schema
 
@@ -85,6 +85,8 @@ def _children(arrow: pa.DataType, declared: Type | None, key: str) -> Iterator[C
         by_name = {item.name: item for item in fields}
         for item in arrow:
             yield _column(item, by_name.get(item.name), f"{key}/")
+    elif pa.types.is_map(arrow):
+        yield from _entries(arrow, declared if isinstance(declared, MapType) else None, key)
     elif pa.types.is_list(arrow) or pa.types.is_large_list(arrow):
         element = declared.item if isinstance(declared, ArrayType) else None
         yield Column(
@@ -96,6 +98,22 @@ def _children(arrow: pa.DataType, declared: Type | None, key: str) -> Iterator[C
             children=tuple(
                 _children(arrow.value_type, None if element is None else element.type, f"{key}/[]")
             ),
+        )
+
+
+def _entries(arrow: pa.MapType, declared: MapType | None, key: str) -> Iterator[Column]:
+    """Key and value of a map."""
+    ends = (("key", arrow.key_field), ("value", arrow.item_field))
+    for name, item in ends:
+        of: Field | None = None if declared is None else getattr(declared, name)
+        identity = f"{key}/{{{name}}}"
+        yield Column(
+            key=identity,
+            name=name,
+            type=item.type,
+            required=not item.nullable,
+            doc=None if of is None else of.description,
+            children=tuple(_children(item.type, None if of is None else of.type, identity)),
         )
 
 
@@ -218,6 +236,7 @@ class _Builder:
 
     def _type(self, column: Column, old: IcebergType | None, where: str) -> IcebergType:
         from pyiceberg.types import ListType, PrimitiveType, StructType
+        from pyiceberg.types import MapType as IcebergMap
 
         if pa.types.is_struct(column.type):
             if old is not None and not isinstance(old, StructType):
@@ -231,6 +250,24 @@ class _Builder:
             element = column.children[0]
             made = self._field(element, None if old is None else old.element_field, where)
             return ListType(made.field_id, made.field_type, element_required=made.required)
+        if pa.types.is_map(column.type):
+            if old is not None and not isinstance(old, IcebergMap):
+                raise self._incompatible(where, old, "a map")
+            key, value = (
+                self._field(child, None if old is None else part, where)
+                for child, part in zip(
+                    column.children,
+                    (None, None) if old is None else (old.key_field, old.value_field),
+                    strict=True,
+                )
+            )
+            return IcebergMap(
+                key.field_id,
+                key.field_type,
+                value.field_id,
+                value.field_type,
+                value_required=value.required,
+            )
         new = _primitive(column.type, where)
         if old is None or old == new or (isinstance(old, PrimitiveType) and _holds(old, new)):
             return new if old is None else old

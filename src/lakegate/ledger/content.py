@@ -78,6 +78,8 @@ def _value_hash(array: pa.Array) -> _Hashes:
         return _mix(total)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _list_hash(array)
+    if pa.types.is_map(kind):
+        return _map_hash(array)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _bytes_hash(array.cast(pa.large_binary()))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -113,6 +115,14 @@ def _list_hash(array: pa.Array) -> _Hashes:
     first, last = int(offsets[0]), int(offsets[-1])
     items = _hash(array.values.slice(first, last - first))
     return _segments(items, offsets - first)
+
+
+def _map_hash(array: pa.Array) -> _Hashes:
+    offsets = array.offsets.to_numpy().astype(np.int64)
+    first, count = int(offsets[0]), int(offsets[-1] - offsets[0])
+    keys = _mix(_hash(array.keys.slice(first, count)) ^ _name_seed("key"))
+    items = _mix(_hash(array.items.slice(first, count)) ^ _name_seed("value"))
+    return _segments(_mix(keys + items), offsets - first)
 
 
 def _bytes_hash(array: pa.Array) -> _Hashes:

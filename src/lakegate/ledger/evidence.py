@@ -15,6 +15,7 @@ from lakegate.errors import DamagedLog
 from lakegate.ledger.content import row_hash
 from lakegate.topic.base import Batch, TopicLog, TopicPartition
 from lakegate.topic.schema import QUARANTINE_NOTE, RECORD
+from lakegate.topic.stub import stubs
 
 __all__ = [
     "Evidence",
@@ -176,16 +177,18 @@ def read_deadletters(
     off_main: Mapping[TopicPartition, int],
     off_staged: Mapping[TopicPartition, int],
     counted: Mapping[int, tuple[int, int]],
-) -> tuple[list[Evidence], dict[int, tuple[Offsets, Offsets]]]:
+) -> tuple[list[Evidence], dict[int, tuple[Offsets, Offsets]], dict[int, Offsets]]:
     """Dead letters of the raw topic, with hashes of the record they carry.
 
     First what the gate rejected, then what was quarantined: off ``main`` (below ``off_main``), off
-    ``staged`` only, and not yet off any. Then, per partition, all source and letter offsets.
+    ``staged`` only, and not yet off any. Then, per partition, all source and letter offsets; and
+    the letter offsets of those that were erased.
     Left out of the quarantined are those ``counted`` by a seal: per partition, with a source offset
     below the first number and a letter offset below the second.
     """
     collectors = [_Collector() for _ in range(4)]
     places: dict[int, list[tuple[Offsets, Offsets]]] = {}
+    erased: dict[int, list[Offsets]] = {}
     damage: list[str] = []
     for partition in range(log.topics()[topic]):
         source = TopicPartition(topic, partition)
@@ -198,6 +201,7 @@ def read_deadletters(
                 at = np.flatnonzero(np.asarray(pc.equal(part.column("source_topic"), raw_topic)))
                 offsets = np.asarray(part.column("source_offset"))[at]
                 places.setdefault(partition, []).append((offsets, first + at))
+                erased.setdefault(partition, []).append(first + at[stubs(part)[at]])
                 if note:
                     sealed, known = counted.get(partition, (0, 0))
                     at = at[(offsets >= sealed) | (first + at >= known)]
@@ -214,7 +218,8 @@ def read_deadletters(
         partition: (np.concatenate([s for s, _ in held]), np.concatenate([p for _, p in held]))
         for partition, held in places.items()
     }
-    return found, joined
+    gone = {partition: np.concatenate(held) for partition, held in erased.items()}
+    return found, joined, gone
 
 
 def read_landed(batches: Iterable[pa.RecordBatch], raw_topic: str, columns: list[str]) -> Evidence:

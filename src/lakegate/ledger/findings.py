@@ -237,7 +237,7 @@ def _dead_letters(
     main: Table,
     staged: Table,
 ) -> DeadLetters:
-    found, places = read_deadletters(
+    found, places, erased = read_deadletters(
         log,
         stream.topic("deadletter"),
         stream.topic("raw"),
@@ -246,7 +246,7 @@ def _dead_letters(
         off_staged=staged.off,
         counted=counted,
     )
-    return DeadLetters(found[0], Quarantined(*found[1:]), places)
+    return DeadLetters(found[0], Quarantined(*found[1:]), places, erased)
 
 
 def _followed(log: TopicLog, stream: Stream) -> dict[TopicPartition, int]:

@@ -109,6 +109,7 @@ def _balance(
     quarantined = len(span.gone(gone.main, gone.staged))
     carried_rows = before[0] + (0 if seal is None else seal.replayed)
     states = findings.events[partition].count()
+    stubs = findings.deadletters.erased.get(partition, np.zeros(0, np.int64))
     return PartitionBooks(
         source=source,
         raw=log.end_offset(source),
@@ -124,7 +125,7 @@ def _balance(
         replayed=states[State.REPLAYED],
         requested=states[State.REQUESTED],
         discarded=states[State.DISCARDED],
-        erased=states[State.ERASED],
+        erased=states[State.ERASED] + len(findings.events[partition].open(stubs)),
     )
 
 

@@ -31,12 +31,14 @@ class Quarantined:
 class DeadLetters:
     """The dead letters of a raw topic: what the gate rejected, and what was quarantined.
 
-    ``places`` has, per partition, source offsets and letter offsets of all of them.
+    ``places`` has, per partition, source offsets and letter offsets of all of them; ``erased`` the
+    letter offsets of those of which only a stub is left.
     """
 
     rejected: Evidence
     quarantined: Quarantined
     places: dict[int, tuple[Offsets, Offsets]] = field(default_factory=dict)
+    erased: dict[int, Offsets] = field(default_factory=dict)
 
     def end(self, partition: int) -> int:
         """The letter offset behind the last one that was read; 0 if none was."""

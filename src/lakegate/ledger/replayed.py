@@ -70,6 +70,12 @@ class Events:
         chosen = (self.codes[since:] == State.REPLAYED) & self.mine[since:]
         return np.sort(self.sources[since:][chosen])
 
+    def open(self, letters: Offsets) -> Offsets:
+        """Those of the dead letters that nobody has dealt with, or not successfully."""
+        reverse, first = np.unique(self.letters[::-1], return_index=True)
+        settled = reverse[self.codes[len(self.letters) - 1 - first] != State.FAILED]
+        return letters[~np.isin(letters, settled)]
+
     def count(self) -> dict[State, int]:
         """Dead letters of the raw topic by their last event."""
         last = np.zeros(0, np.int64)

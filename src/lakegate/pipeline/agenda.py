@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from lakegate.pipeline.config import ScheduleSection
     from lakegate.pipeline.project import Project
 
-__all__ = ["Entry", "audit_and_publish", "entries", "maintain", "merge", "prove", "run_models"]
+__all__ = [
+    "Entry",
+    "audit_and_publish",
+    "entries",
+    "has_models",
+    "maintain",
+    "maintain_models",
+    "merge",
+    "prove",
+    "run_models",
+]
 
 _log = logging.getLogger("lakegate.up")
 
@@ -30,7 +40,7 @@ _log = logging.getLogger("lakegate.up")
 class Entry:
     """One line of the agenda. ``always``: run even if nothing has moved since the last time."""
 
-    job: str  # audit, merge, maintain or prove
+    job: str  # audit, merge, maintain, maintain_models or prove
     stream: str
     schedule: str
     always: bool = False
@@ -50,7 +60,7 @@ def entries(streams: Iterable[Stream], schedule: ScheduleSection) -> list[Entry]
     Raises:
         ProjectError: a schedule of ``[schedule]`` is none.
     """
-    for key in ("audit", "merge", "maintain", "prove"):
+    for key in ("audit", "merge", "maintain", "maintain_models", "prove"):
         check(getattr(schedule, key), f"[schedule] {key}")
     found: list[Entry] = []
     for stream in streams:
@@ -62,6 +72,8 @@ def entries(streams: Iterable[Stream], schedule: ScheduleSection) -> list[Entry]
             found.append(Entry("merge", stream.name, schedule.merge))
         if schedule.maintain:
             found.append(Entry("maintain", stream.name, schedule.maintain))
+    if schedule.maintain_models:
+        found.append(Entry("maintain_models", "", schedule.maintain_models))
     if schedule.prove:
         found.append(Entry("prove", "", schedule.prove))
     return found
@@ -134,7 +146,8 @@ def run_models(project: Project) -> None:
         LakegateError: a model is wrong.
     """
     report = project.run_models()
-    _log.info("models: %s", report)
+    built = ", ".join(f"{result.model} {result.status}" for result in report.results)
+    _log.info("models: %s", built)
 
 
 def merge(project: Project, name: str) -> None:
@@ -149,8 +162,35 @@ def maintain(project: Project, name: str) -> None:
         _log.info("%s: maintained", name)
 
 
+def maintain_models(project: Project) -> None:
+    """Compact, expire and sweep the tables of models, if there are models, and publish that.
+
+    Raises:
+        ContractError: a model is wrong.
+        ModelsBusy: a run of the models goes on; the next time will do.
+    """
+    if not has_models(project):
+        return
+    done = project.models().maintain()
+    if done:
+        _log.info("%s: maintained", ", ".join(done))
+
+
+def has_models(project: Project) -> bool:
+    """Whether there is a file of a model."""
+    return any((project.root / project.config.models.folder).glob("**/*.sql"))
+
+
 def prove(project: Project) -> None:
-    """Prove all streams, and seal what is old enough; what is not proven is an error in the log."""
+    """Prove all streams, and seal what is old enough; what is not proven is an error in the log.
+
+    Dead letters that were erased meanwhile get their event first, so that they stay accounted for
+    when they are sealed and not read again.
+    """
+    from lakegate.deadletter.discard import note_erased
+
+    for found in project.found.values():
+        note_erased(project.log, found.stream)
     status = project.status()
     for proof in status.proofs:
         for gap in proof.gaps:

@@ -13,6 +13,8 @@
 
     [gate]
     batch_records = 10000
+    references_s = 5.0           # between looks at the tables that relationships point to
+    reference_keys = 200000      # most keys of such a table that a gate holds
 
     [landing]
     max_rows = 200000            # per commit
@@ -41,6 +43,7 @@
     models = true                # after something was published
     merge = "1m"                 # current-state tables of CDC streams
     maintain = "17 * * * *"
+    maintain_models = "37 * * * *"
     prove = "43 3 * * *"         # the proof; seals what it has proven
     limit_s = 3600.0             # a job that takes longer is killed
 
@@ -101,6 +104,9 @@ class GateSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     batch_records: int = 10_000
     batch_bytes: int = 32 << 20
+    references_s: float = 5.0
+    reference_keys: int = 200_000
+    reference_bytes: int = 64 << 20
 
 
 class LandingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +154,7 @@ class ScheduleSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: bool = True
     merge: str = "1m"
     maintain: str = "17 * * * *"
+    maintain_models: str = "37 * * * *"
     prove: str = "43 3 * * *"
     limit_s: float = 3600.0
 

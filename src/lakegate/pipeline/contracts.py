@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from lakegate.contract import load
 from lakegate.contract.link import link
 from lakegate.contract.stream import Stream
 from lakegate.errors import LakegateError, ProjectError
 
-__all__ = ["ContractWatch", "StreamFile", "find_contracts", "streams"]
+if TYPE_CHECKING:
+    from lakegate.contract import Contract
+    from lakegate.pipeline.config import Config
+    from lakegate.pipeline.in_force import InForce
+
+__all__ = ["ContractWatch", "StreamFile", "find_contracts", "streams", "streams_in_force"]
 
 _log = logging.getLogger("lakegate.pipeline")
+Stamp: TypeAlias = tuple[int, int, int] | None
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFile:
-    """A stream and the contract file it comes from."""
+    """A stream, the contract file it comes from, and what the file looked like when it was read."""
 
     stream: Stream
     file: Path
+    stamp: Stamp = None
 
 
 def find_contracts(folder: Path) -> list[Path]:
@@ -45,10 +53,34 @@ def streams(folder: Path) -> dict[str, StreamFile]:
         ContractError: a contract cannot be used; says all that is wrong with it.
         ProjectError: two contracts define one stream, topic or table.
     """
+    files = find_contracts(folder)
+    stamps = [_stamp(file) for file in files]
+    return _by_name(files, stamps, [load(file) for file in files])
+
+
+def streams_in_force(in_force: InForce, config: Config) -> dict[str, StreamFile]:
+    """Every stream that ``lakegate up`` began with, by the newest contracts that can be used.
+
+    Raises:
+        LakegateError: not even those that were kept can be used.
+    """
+    files = in_force.files(config)
+    stamps = [_stamp(file) for file in files]
+    try:
+        return _by_name(files, stamps, [in_force.newest(config, file) for file in files])
+    except LakegateError as error:
+        _log.warning("the contracts do not go together; earlier ones stay in force: %s", error)
+        return _by_name(files, stamps, [in_force.kept(config, file) for file in files])
+
+
+def _by_name(
+    files: Sequence[Path], stamps: Sequence[Stamp], contracts: Sequence[Contract]
+) -> dict[str, StreamFile]:
+    stamp_of = dict(zip(files, stamps, strict=True))
     found: dict[str, StreamFile] = {}
     taken: dict[str, StreamFile] = {}
-    for file, stream in _all(folder):
-        mine = StreamFile(stream, file)
+    for file, stream in _all(files, contracts):
+        mine = StreamFile(stream, file, stamp_of[file])
         for what in (
             f"stream {stream.name}",
             f"topic {stream.topic('raw')}",
@@ -62,9 +94,7 @@ def streams(folder: Path) -> dict[str, StreamFile]:
     return found
 
 
-def _all(folder: Path) -> Iterator[tuple[Path, Stream]]:
-    files = find_contracts(folder)
-    contracts = [load(file) for file in files]
+def _all(files: Sequence[Path], contracts: Sequence[Contract]) -> Iterator[tuple[Path, Stream]]:
     origin = [
         file for file, contract in zip(files, contracts, strict=True) for _ in contract.streams
     ]
@@ -84,11 +114,11 @@ class ContractWatch:
         self._file = found.file
         self._stream = found.stream
         self._claim = claim
-        self._seen = self._stamp()
+        self._seen = found.stamp  # not that of now: the file may have changed since it was read
 
     def current(self) -> Stream:
         """The stream as its newest good contract says."""
-        stamp = self._stamp()
+        stamp = _stamp(self._file)
         if stamp != self._seen:
             self._seen = stamp
             self._reload()
@@ -108,9 +138,10 @@ class ContractWatch:
             return
         self._stream = fresh
 
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._file.stat()
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

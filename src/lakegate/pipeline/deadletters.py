@@ -22,6 +22,7 @@ from lakegate.errors import LakeError, ProjectError
 from lakegate.gate import compile as compile_gate
 from lakegate.lake.spelling import identifier
 from lakegate.pipeline.quarantining import finish
+from lakegate.pipeline.referring import keys_in_force
 from lakegate.runner.lineage import AppliedFix
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def preview_fixes(
         preview(
             project.log,
             chosen,
-            compile_gate(chosen),
+            keys_in_force(project, compile_gate(chosen))[0],
             Selection(fixes, again, unchanged),
             PublishedTables(project),
         )

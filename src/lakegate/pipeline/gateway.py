@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from lakegate.ingest.intake import Intake, LagLimit
 from lakegate.ingest.server import Server, Timing
 from lakegate.ingest.token import Tokens
 from lakegate.pipeline.flow import watch
+from lakegate.pipeline.referring import References
 from lakegate.runner.base import GATE_GROUP
 
 if TYPE_CHECKING:
@@ -221,6 +223,7 @@ class _Judges:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lakegate-judge")
         self._watches: dict[str, ContractWatch] = {}
         self._gates: dict[str, tuple[str, Gate]] = {}
+        self._keys: defaultdict[str, References] = defaultdict(lambda: References(project))
 
     async def __call__(
         self, stream: str, values: Sequence[bytes], keys: Sequence[bytes | None]
@@ -236,4 +239,5 @@ class _Judges:
         if gate is None or digest != stream.contract.digest:
             gate = compile_gate(stream)
             self._gates[name] = (stream.contract.digest, gate)
-        return gate(values, keys=keys)
+        judged = self._keys[name](gate)
+        return judged(values, keys=keys)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakegate.contract.record_format import FormatName
+from lakegate.gate.decode.choice import format_of
 from lakegate.ingest.error import IngestError
 from lakegate.ingest.file import FileFormat
-from lakegate.ingest.key import Key, change_key, record_key
+from lakegate.ingest.key import Key, change_key, member_key, record_key
 from lakegate.ingest.loader import Loaded, Reading, Step, load_file
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def load_files(
 ) -> list[Loaded]:
     """See :meth:`lakegate.pipeline.project.Project.load`."""
     topic = stream.topic("raw" if stream.cdc is None else "cdc")
-    reading = Reading(None if file_format is None else _format(file_format), frozenset(nulls))
+    known = None if file_format is None else _format(file_format)
+    reading = Reading(known, frozenset(nulls) if nulls else None)
     return [
         load_file(
             project.log,
@@ -60,4 +63,8 @@ def _key(stream: Stream, field: str | None, keyed: bool) -> Key:
     if not keyed:
         return record_key(())
     fields = stream.primary_key if field is None else (field,)
-    return record_key(fields) if stream.cdc is None else change_key(fields)
+    if stream.cdc is not None:
+        return change_key(fields)
+    if stream.format.name is FormatName.JSON:
+        return record_key(fields)
+    return member_key(format_of(stream), fields)

@@ -36,7 +36,9 @@ def exposition(board: Board, facts: Mapping[str, Mapping[str, Any]]) -> tuple[by
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Found([*_parts(board), *_numbers(facts), *_gateway(facts)]))
+    registry.register(
+        _Found([*_parts(board), *_numbers(facts), *_passed_over(facts), *_gateway(facts)])
+    )
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
@@ -111,6 +113,21 @@ def _numbers(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         "Since the stores were last looked at",
         value=max(0.0, time.time() - found["at_s"]),
     )
+
+
+def _passed_over(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily
+
+    passed = CounterMetricFamily(
+        "lakegate_cdc_passed_over_events",
+        "Change events about no row, by what they are",
+        labels=["stream", "outcome"],
+    )
+    for told in facts.values():
+        for stream, kinds in told.get("passed_over", {}).items():
+            for kind, count in sorted(kinds.items()):
+                passed.add_metric([stream, kind], count)
+    yield passed
 
 
 def _gateway(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:

@@ -26,6 +26,7 @@ from lakegate.transform.session import PinnedTable, Pins
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyiceberg.table import Table
 
     from lakegate.lake.maintain import MaintenanceReport
     from lakegate.pipeline.project import Project
@@ -115,7 +116,7 @@ class Models:
     def maintain(self) -> dict[str, MaintenanceReport]:
         """Compact, expire and sweep the models' tables; publishes what was compacted.
 
-        A table whose newest snapshot is not published is left alone until it is.
+        A table with rows that are written and not published is left alone until they are.
         """
         done = {}
         with _exclusive(self.project, _WAIT_S):
@@ -343,9 +344,28 @@ def _maintained(project: Project, model: Model) -> MaintenanceReport | None:
     from lakegate.lake.overwrite import publish_derived
 
     table = look_up(project.lake.catalog, model.name)
-    if table is None or table.metadata.current_snapshot_id != staged_id(table):
+    if table is None:
+        return None
+    if _only_compacted(table):  # by a run that was cut short before it published
+        expected = table.metadata.current_snapshot_id
+        publish_derived(table, snapshot_id=staged_id(table), expected_main=expected)
+    if table.metadata.current_snapshot_id != staged_id(table):
         return None
     report = maintain(table, keep=10)
     main = table.metadata.current_snapshot_id
     publish_derived(table, snapshot_id=staged_id(table), expected_main=main)
     return report
+
+
+def _only_compacted(table: Table) -> bool:
+    """Whether all that ``staged`` is ahead of ``main`` is compaction: the same rows."""
+    from lakegate.lake.catalog import staged_id
+    from lakegate.lake.commit import lineage
+    from lakegate.lake.snapshot import KIND, Kind
+
+    for snapshot in lineage(table.metadata, staged_id(table)):
+        if snapshot.snapshot_id == table.metadata.current_snapshot_id:
+            return True
+        if snapshot.summary is None or snapshot.summary.get(KIND) != Kind.COMPACT:
+            break
+    return False

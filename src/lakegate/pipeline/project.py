@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,7 +15,7 @@ from lakegate.errors import ProjectError
 from lakegate.ingest.producer import Producer
 from lakegate.ledger.sealing import PROOF_GROUP
 from lakegate.pipeline.config import Config, find_root, load_config
-from lakegate.pipeline.contracts import StreamFile, streams
+from lakegate.pipeline.contracts import StreamFile, streams, streams_in_force
 from lakegate.pipeline.current import check_source
 from lakegate.runner.base import Progress
 from lakegate.runner.pause import FileBrake
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lakegate.pipeline.auditing import Audited
     from lakegate.pipeline.deadletters import DeadLetters
     from lakegate.pipeline.gateway import Gateway
+    from lakegate.pipeline.in_force import InForce
     from lakegate.pipeline.models import Models
     from lakegate.pipeline.numbers import Numbers
     from lakegate.pipeline.quarantining import Quarantined
@@ -69,11 +71,18 @@ def open_project(path: str | Path = ".", *, config: Config | None = None) -> Pro
 class Project:
     """See :func:`open_project`."""
 
-    def __init__(self, root: Path, config: Config) -> None:
+    def __init__(self, root: Path, config: Config, *, in_force: InForce | None = None) -> None:
         self.root = root
         self.config = config
+        self.in_force = in_force
+        # Per stream, change events about no row that its gate here passed over, by what they are.
+        self.passed_over: dict[str, Counter[str]] = {}
         self.state_folder = root / config.project.state
-        self.found: dict[str, StreamFile] = streams(root / config.project.contracts)
+        self.found: dict[str, StreamFile] = (
+            streams(root / config.project.contracts)
+            if in_force is None
+            else streams_in_force(in_force, config)
+        )
         self.brake = FileBrake(self.state_folder / "paused")
         self.log = self.open_log()
         for file in self.found.values():
@@ -151,9 +160,22 @@ class Project:
             return [file.stream for file in self.found.values()]
         return [self.stream(name) for name in names]
 
-    def producer(self, stream: str, *, producer_id: str | None = None) -> Producer:
-        """A producer for the stream's raw topic."""
-        return Producer(self.log, self.stream(stream).topic("raw"), producer_id=producer_id)
+    def producer(
+        self, stream: str, *, producer_id: str | None = None, judged: bool = False
+    ) -> Producer:
+        """A producer for the stream's raw topic.
+
+        With ``judged`` the stream's gate is asked before a record is sent: ``send`` raises
+        :class:`lakegate.RecordRefused`, with every reason, for one it would reject.
+        """
+        found = self.stream(stream)
+        check = None
+        if judged:
+            from lakegate.guard import Guard
+
+            guard = Guard(found)
+            check = lambda value, key: guard.check([value], [key])  # noqa: E731
+        return Producer(self.log, found.topic("raw"), producer_id=producer_id, check=check)
 
     def load(
         self,
@@ -162,14 +184,15 @@ class Project:
         key: str | None = None,
         keyed: bool = True,
         file_format: str | None = None,
-        nulls: Sequence[str] = ("",),
+        nulls: Sequence[str] = (),
         again: bool = False,
         on_step: Callable[[Step], None] = lambda _step: None,
     ) -> list[Loaded]:
         """Load files (NDJSON, JSON, CSV, Parquet; .gz of the text ones), each once.
 
         ``key`` names the field that is the key, by default the primary key; ``keyed`` False leaves
-        it out. ``nulls`` are the texts of a CSV that mean null. ``again`` loads a file once more.
+        it out. ``nulls`` are the texts of a CSV that mean null
+        (none: as the contract says, else the empty one). ``again`` loads a file once more.
 
         Raises:
             IngestError: a file cannot be read or its structure is broken; says what was loaded.
@@ -210,12 +233,14 @@ class Project:
         *names: str,
         until: Literal["idle"] | None = None,
         land: bool = True,
+        workers: int = 1,
         stopped: Callable[[], bool] = lambda: False,
         on_progress: Callable[[str, Progress], None] = lambda _stream, _progress: None,
     ) -> dict[str, Progress]:
         """Judge (and ``land``) the named streams, or all; forever, or until nothing is left to do.
 
-        Returns what was judged per stream. ``on_progress`` is called after each commit.
+        ``workers``: processes that share the partitions of the streams; 1 is this one, 0 one per
+        core. Returns what was judged per stream. ``on_progress`` is called after each commit.
 
         Raises:
             LakegateError: a worker or the lander cannot go on. All that was committed stays.
@@ -223,9 +248,8 @@ class Project:
         from lakegate.pipeline.flow import run_forever, run_until_idle
 
         chosen = [self._file(stream.name) for stream in self.selected(names)]
-        if until == "idle":
-            return run_until_idle(self, chosen, land=land, stopped=stopped, tell=on_progress)
-        return run_forever(self, chosen, land=land, stopped=stopped, tell=on_progress)
+        run = run_until_idle if until == "idle" else run_forever
+        return run(self, chosen, land=land, stopped=stopped, tell=on_progress, workers=workers)
 
     def land(self, *names: str) -> int:
         """Land everything that is waiting; return the number of rows."""
@@ -371,7 +395,8 @@ class Project:
 
         ``fixes`` are names, all by default. Each dead letter is replayed successfully at most once;
         one that failed by the same fixes under the same contract is left alone unless ``again``.
-        ``unchanged``: those no fix matches go as they are, where the contract has changed since.
+        ``unchanged``: those no fix matches go as they are, where the contract has changed since or
+        all that is wrong is a key that another table lacked.
         Judged by the next :meth:`run`, or by a worker that is running.
 
         Raises:

@@ -118,6 +118,7 @@ def quarantine(
             rules,
             reader=reader_of(project, stream),
             targets={name: file.stream for name, file in project.found.items()},
+            windows=project.windows,
         )
         found = _less_taken(project, stream, report, found)
         why = reasons(found)

@@ -16,6 +16,7 @@ from lakegate.lake.snapshot import OFFSETS, parse_offsets
 from lakegate.ledger.books import StreamProof
 from lakegate.ledger.proof import prove
 from lakegate.ledger.seal import SealBook
+from lakegate.pipeline.reopening import reopened_windows
 from lakegate.topic.base import TopicPartition
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ __all__ = ["LakeTables", "Status", "status_of"]
 class Status:
     """The proof of each stream, sentences on paused ones, and how long the proving took.
 
-    ``decisions`` are sentences on what is published in spite of a failed rule.
+    ``decisions`` are sentences on what is published in spite of a failed rule, and on windows whose
+    result was final until late rows were published.
     """
 
     proofs: tuple[StreamProof, ...]
@@ -142,8 +144,23 @@ def status_of(project: Project, chosen: Sequence[Stream], *, full: bool) -> Stat
                 f"offset {pause.next_offset}: {pause.reason}; `lakegate resume {stream.name} "
                 "--reason …`"
             )
-    decisions = tuple(said for stream in chosen for said in _decisions(project, stream, tables))
+    decisions = tuple(
+        said
+        for stream in chosen
+        for said in (*_decisions(project, stream, tables), *_unreferred(project, stream))
+    )
     return Status(proofs, tuple(pauses), time.monotonic() - started, decisions)
+
+
+def _unreferred(project: Project, stream: Stream) -> Iterator[str]:
+    from lakegate.pipeline.referring import said_of
+
+    if not (project.state_folder / "state.db").exists():
+        return
+    try:
+        yield from said_of(project, stream)
+    except StateError as error:
+        yield f"{stream.name}: by what relationships are judged cannot be read: {error}"
 
 
 def _decisions(project: Project, stream: Stream, tables: LakeTables) -> Iterator[str]:
@@ -152,11 +169,13 @@ def _decisions(project: Project, stream: Stream, tables: LakeTables) -> Iterator
         return
     try:
         accepted = project.quarantines.acceptances(stream.name, snapshot_id=main)
+        reopened = list(reopened_windows(project, stream))
     except StateError as error:  # no data is in it: the proof stands without
-        yield f"{stream.name}: who accepted which rule cannot be read: {error}"
+        yield f"{stream.name}: what was accepted or reopened cannot be read: {error}"
         return
     for one in accepted:
         yield (
             f"{stream.name} is published in spite of {one.rule}: {one.by} accepted it on "
             f"{one.at:%Y-%m-%d %H:%M:%S}: {one.reason}"
         )
+    yield from reopened

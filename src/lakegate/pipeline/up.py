@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -30,9 +30,10 @@ _PLAN_S = 120
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the project has: its streams."""
+    """What the project has: its streams, and how many partitions each has."""
 
     streams: tuple[str, ...]
+    partitions: dict[str, int] = field(default_factory=dict)
 
 
 def up(root: Path, *, say: Callable[[LogLine], None]) -> None:
@@ -52,11 +53,11 @@ def up(root: Path, *, say: Callable[[LogLine], None]) -> None:
             f"(kill {holder}), or look at it with `lakegate status --watch`"
         )
     try:
-        streams = plan(root).streams
+        found = plan(root)
         with ExitStack() as stack:
             gateway = stack.enter_context(_listening(*_gateway_address(config), "[gateway] port"))
             monitor = stack.enter_context(_listening(config.up.host, config.up.port, "[up] port"))
-            _supervise(root, config, streams, (gateway, monitor), say)
+            _supervise(root, config, found, (gateway, monitor), say)
     finally:
         lease.release()
 
@@ -64,7 +65,7 @@ def up(root: Path, *, say: Callable[[LogLine], None]) -> None:
 def _supervise(
     root: Path,
     config: Config,
-    streams: tuple[str, ...],
+    found: Plan,
     sockets: tuple[socket.socket, socket.socket],
     say: Callable[[LogLine], None],
 ) -> None:
@@ -83,7 +84,7 @@ def _supervise(
     supervisor = Supervisor(
         root,
         state_folder,
-        parts_of(streams, workers=config.up.workers, gateway_fd=gateway.fileno()),
+        parts_of(found, workers=config.up.workers, gateway_fd=gateway.fileno()),
         limits=limits_of(config),
         say=say,
         gateway=address_of(gateway),
@@ -127,14 +128,15 @@ def plan(root: Path) -> Plan:
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Plan)
 
 
-def parts_of(streams: tuple[str, ...], *, workers: int, gateway_fd: int) -> list[PartSpec]:
+def parts_of(found: Plan, *, workers: int, gateway_fd: int) -> list[PartSpec]:
     """The parts of a project, in the order in which they drain.
 
     Streams share at most ``workers`` gates (0: one per core), so that memory is bounded by the
     number of processes and not by the number of streams.
     """
-    count = min(len(streams), workers or os.cpu_count() or 1)
-    shares = [streams[number::count] for number in range(count)]
+    streams = found.streams
+    shares = _shares(found, workers or os.cpu_count() or 1)
+    count = len(shares)
     names = ["gate"] if count == 1 else [f"gate-{number + 1}" for number in range(count)]
     return [
         PartSpec("gateway", "gateway", 0, socket_fd=gateway_fd),
@@ -146,6 +148,21 @@ def parts_of(streams: tuple[str, ...], *, workers: int, gateway_fd: int) -> list
         PartSpec("jobs", "jobs", 3),
         PartSpec("watch", "watch", 4),
     ]
+
+
+def _shares(found: Plan, workers: int) -> list[tuple[str, ...]]:
+    """The streams of each gate: those with several partitions go to several gates, in turns."""
+    sizes = {stream: found.partitions.get(stream, 1) for stream in found.streams}
+    shares: list[list[str]] = [[] for _ in range(min(sum(sizes.values()), workers))]
+    turn = 0
+    for partition in range(max(sizes.values(), default=0)):
+        for stream in (name for name, size in sizes.items() if size > partition):
+            for gate in (*range(turn, len(shares)), *range(turn)):
+                if stream not in shares[gate]:
+                    shares[gate].append(stream)
+                    turn = (gate + 1) % len(shares)
+                    break
+    return [tuple(share) for share in shares if share]
 
 
 def limits_of(config: Config) -> Limits:

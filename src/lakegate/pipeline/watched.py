@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lakegate.alert import condition
 from lakegate.alert.condition import Backlog, Cause
 from lakegate.alert.watermark import Marks, Watermarks
@@ -76,10 +79,17 @@ class StreamEyes:
         seen = Seen()
         window = timedelta(seconds=self._config.window_s)
         totals = self.windows.totals(stream.name, window)
-        causes = self._causes(stream) if totals.rejected >= threshold else []
+        causes, examined = (
+            self._causes(stream, now - window) if totals.rejected >= threshold else ([], 0)
+        )
         found = [
             condition.dead_letters(
-                stream, totals, threshold=threshold, window=window, causes=causes
+                stream,
+                totals,
+                threshold=threshold,
+                window=window,
+                causes=causes,
+                examined=examined,
             ),
             condition.warnings(
                 stream, totals, threshold=self._config.warning_threshold, window=window
@@ -136,9 +146,10 @@ class StreamEyes:
                 since = first.appended_at if since is None else min(since, first.appended_at)
         return None if since is None else Backlog(records, since)
 
-    def _causes(self, stream: Stream) -> list[Cause]:
-        """The commonest causes among the newest dead letters."""
+    def _causes(self, stream: Stream, since: datetime) -> tuple[list[Cause], int]:
+        """The commonest causes among the newest dead letters since then, and how many these are."""
         counts: Counter[tuple[str, str]] = Counter()
+        examined = 0
         topic = stream.topic("deadletter")
         for number in range(self._log.topics().get(topic, 0)):
             source = TopicPartition(topic, number)
@@ -149,9 +160,11 @@ class StreamEyes:
             for batch in self._log.read(
                 source, start, max_records=_CAUSE_RECORDS, max_bytes=_CAUSE_BYTES
             ):
-                for reasons in batch.rows.column("reasons").to_pylist():
+                fresh = pc.greater_equal(batch.rows.column("rejected_at"), pa.scalar(since))
+                for reasons in batch.rows.filter(fresh).column("reasons").to_pylist():
                     counts.update({(one["path"], one["rule"]) for one in reasons})
-        return [Cause(path, rule, n) for (path, rule), n in counts.most_common(3)]
+                    examined += 1
+        return [Cause(path, rule, n) for (path, rule), n in counts.most_common(3)], examined
 
     def _published(self, stream: Stream) -> Mapping[TopicPartition, int]:
         """Next offset of each validated partition on ``main``."""
@@ -173,7 +186,7 @@ class StreamEyes:
         marks = self._marks.look(
             stream,
             {INGESTED, *(column for column in columns if column is not None)},
-            waiting=any(rule.name == "latency" for rule in rules),
+            waiting=any(rule.name == "latency" and rule.window is None for rule in rules),
         )
         if event_clock:
             watermark = marks.newest.get(stream.event_time or "")
@@ -184,7 +197,7 @@ class StreamEyes:
             except Unjudgeable as error:
                 level = meaning.unmeasured("", str(error))
             contract = stream.contract
-            from_audit = rule.name in _FROM_AUDIT or (event_clock and rule.name != "latency")
+            from_audit = _from_audit(rule) or (event_clock and rule.name != "latency")
             if from_audit and report is not None:
                 audited = _audited(rule, report)
                 level, contract = (level, contract) if audited is None else (
@@ -192,7 +205,7 @@ class StreamEyes:
             breach = condition.missed_level(stream, rule, level, contract=contract)
             if breach is not None:
                 seen.breaches.append(breach)
-            elif level.observed is None and rule.name != "latency":  # nothing waits: it is kept
+            elif level.observed is None and not _kept_unmeasured(rule):
                 seen.unknown.append(Key(stream.name, IncidentKind.SLA, meaning.sla_name(rule)))
             seen.measured.append(_measurement(stream, rule, level, now, self._config.clock))
 
@@ -200,12 +213,12 @@ class StreamEyes:
         self, stream: Stream, rule: SlaRule, marks: Marks, now: datetime, *, event_clock: bool
     ) -> Level:
         """The level as the data that flows tells it; not measured when only an audit can."""
-        if rule.name == "latency":
+        if rule.name == "latency" and rule.window is None:
             column = meaning.time_column(stream, rule)
             oldest = marks.oldest_waiting.get(column or "")
             how = f"since the oldest {column} that waits to be published"
             return meaning.latency(rule, None if oldest is None else _us(now - oldest), how)
-        if event_clock or rule.name in _FROM_AUDIT:
+        if event_clock or _from_audit(rule):
             return meaning.unmeasured("", "no audit has told it yet")
         if rule.name == "frequency":
             column = meaning.time_column(stream, rule, otherwise=INGESTED)
@@ -232,12 +245,24 @@ class StreamEyes:
         )
 
 
+def _from_audit(rule: SlaRule) -> bool:
+    """Whether only an audit can tell it: it looks at rows that are long past."""
+    return rule.name in _FROM_AUDIT or rule.window is not None
+
+
+def _kept_unmeasured(rule: SlaRule) -> bool:
+    """Whether a level is kept while there is nothing to measure: no row waits to be published."""
+    return rule.name == "latency" and rule.window is None
+
+
 def _audited(rule: SlaRule, report: AuditReport) -> Level | None:
     """What the newest audit measured of a level."""
     name = meaning.sla_name(rule)
     result: RuleResult | None = next((one for one in report.results if one.name == name), None)
-    if result is None or result.observed is None or isinstance(result.observed, bool):
+    if result is None or isinstance(result.observed, bool):
         return None
+    if result.observed is None:
+        return meaning.unmeasured(result.expected, result.message or "")
     how = f"by the audit of {report.finished_at:%Y-%m-%d %H:%M} UTC: {result.message}"
     return Level(
         result.expected,

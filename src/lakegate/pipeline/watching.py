@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -211,13 +211,14 @@ class Watch:
         """The stream as its contract says now; owner and threshold follow it."""
         stream = watched.source.current()
         if watched.stream.contract.digest != stream.contract.digest:
-            fresh = self._watched(StreamFile(stream, self._project.found[stream.name].file))
+            found = replace(self._project.found[stream.name], stream=stream)
+            fresh = self._watched(found)
             watched.stream, watched.owner = stream, fresh.owner
             watched.threshold = fresh.threshold
         return stream
 
     def _watched(self, found: StreamFile) -> _Watched:
-        contract, stream = load(found.file), found.stream
+        contract, stream = self._contract(found.file), found.stream
         default = self._config.deadletter_threshold
         return _Watched(
             ContractWatch(found, lambda _: None),
@@ -225,6 +226,10 @@ class Watch:
             owner_of(contract, self._routing),
             _threshold(contract, stream.object_name, default),
         )
+
+    def _contract(self, file: Path) -> Contract:
+        in_force = self._project.in_force
+        return load(file) if in_force is None else in_force.newest(self._project.config, file)
 
     def _record(
         self, at: datetime, seen: Seen, judged: set[tuple[str, IncidentKind]]

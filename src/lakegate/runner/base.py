@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,7 +9,7 @@ from typing import Protocol
 from lakegate.contract.stream import Stream
 from lakegate.topic.base import TopicPartition
 
-__all__ = ["GATE_GROUP", "Brake", "Lease", "Pause", "Progress", "StreamSource"]
+__all__ = ["GATE_GROUP", "Brake", "Pause", "Progress", "Share", "StreamSource"]
 
 # The consumer group under which every gate reads its raw topic.
 GATE_GROUP = "lakegate.gate"
@@ -24,15 +23,31 @@ class StreamSource(Protocol):
         ...
 
 
-class Lease(Protocol):
-    """Held by the one worker that may work on a stream; freed by the death of its holder."""
+class Share(Protocol):
+    """Which partitions of a stream a worker may work on, beside other workers of it.
 
-    def acquire(self, *, stopped: Callable[[], bool], timeout_s: float | None) -> bool:
-        """Wait until held (True), ``stopped()`` is true or the time is up (False)."""
+    A partition is held by one worker at most, and free again when that one dies. A share keeps
+    workers out of each other's way; that none commits what it may not, the log's epochs see to.
+    """
+
+    def wanted(self, partitions: int) -> frozenset[int]:
+        """The partitions below ``partitions`` that should be this worker's, as things are now.
+
+        Joins the workers of the stream if need be. Changes as workers come and go; cheap enough to
+        be asked before each round.
+        """
+        ...
+
+    def take(self, partition: int) -> bool:
+        """Hold the partition from now on; False while another worker does."""
+        ...
+
+    def leave(self, partition: int) -> None:
+        """Let another worker have it."""
         ...
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Leave every partition, and the workers of the stream."""
         ...
 
 

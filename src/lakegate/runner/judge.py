@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakegate.contract.stream import Enforcement, Stream
+from lakegate.gate.rejections import Rejections
+from lakegate.gate.rejections import reasons_of as reasons_column
 from lakegate.gate.verdict import Failure, Rejected, Verdict, joined
 from lakegate.topic.base import Batch, LedgerEntry, TopicPartition
 from lakegate.topic.checksum import offset_checksum
@@ -31,6 +33,7 @@ __all__ = [
     "join",
     "judge",
     "one_chunk",
+    "positions_of",
     "reasons_of",
     "verdicts_on",
 ]
@@ -118,14 +121,14 @@ def judge(gate: JudgeGate, piece: Piece, *, now: datetime) -> Judged:
     verdicts, errors = verdicts_on(gate, piece.rows.column("value"), piece.rows.column("key"))
     verdict = joined(verdicts) if len(verdicts) > 1 else verdicts[0][1]
     accepted_at = np.asarray(verdict.accepted_index, dtype=np.int64)
-    rejected_at = np.array([record.index for record in verdict.rejected], dtype=np.int64)
+    rejected_at = positions_of(verdict.rejected)
     tombstones_at = np.array(verdict.tombstones, dtype=np.int64)
     records, rows, noted = verdict.rejected, verdict.accepted, len(verdict.noted)
     return Judged(
         validated=tuple(_validated(gate.schema, piece, rows, accepted_at, tombstones_at)),
         deadletter=_deadletter(gate.stream, piece, records, rejected_at, now),
         entry=entry_of(gate.stream, piece, accepted_at, rejected_at, tombstones_at, noted),
-        critical=next((f for r in records if r.critical for f in _worst_first(r)), None),
+        critical=_critical(records),
         gate_errors=tuple(errors),
         unknown_paths=verdict.unknown_paths,
     )
@@ -225,7 +228,6 @@ def _deadletter(
     if not rejected:
         return None
     rows, n = piece.rows.take(pa.array(at)), len(at)
-    reasons = [reasons_of(record) for record in rejected]
     return pa.record_batch(
         [
             *rows.columns,
@@ -236,7 +238,7 @@ def _deadletter(
             pa.repeat(stream.contract.version, n),
             pa.repeat(stream.contract.digest, n),
             pa.repeat(pa.scalar(now, pa.timestamp("us", tz="UTC")), n),
-            pa.array(reasons, DEADLETTER.field("reasons").type),
+            reasons_column(rejected),
         ],
         schema=DEADLETTER,
     )
@@ -280,6 +282,20 @@ def entry_of(
         noted=noted,
         observed=stream.enforcement is Enforcement.OBSERVE,
     )
+
+
+def positions_of(rejected: Sequence[Rejected]) -> npt.NDArray[np.int64]:
+    """Where the rejected records stand in the batch, ascending; makes no record of them."""
+    if isinstance(rejected, Rejections):
+        return np.asarray(rejected.positions, dtype=np.int64)
+    return np.array([record.index for record in rejected], dtype=np.int64)
+
+
+def _critical(rejected: Sequence[Rejected]) -> Failure | None:
+    """The worst failure of the first record that pauses the stream."""
+    if isinstance(rejected, Rejections) and not rejected.critical:
+        return None
+    return next((f for record in rejected if record.critical for f in _worst_first(record)), None)
 
 
 def _worst_first(record: Rejected) -> list[Failure]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -45,17 +47,17 @@ class FileBrake:
             pause.reason,
             pause.at,
         )
-        fresh = path.with_suffix(".new")
+        # Several workers of a stream may pause it at once; a link is made by one of them only.
+        fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             with fresh.open("wb") as file:
                 file.write(msgspec.json.encode(note))
                 file.flush()
                 os.fsync(file.fileno())
-            if path.exists():
-                fresh.unlink()
-            else:
-                fresh.replace(path)
+            with suppress(FileExistsError):
+                path.hardlink_to(fresh)
+            fresh.unlink()
         except OSError as error:
             raise RunnerError(f"cannot remember the pause of {stream}: {error}") from error
 

@@ -23,6 +23,7 @@ from lakegate.runner.judge import (
     Piece,
     entry_of,
     one_chunk,
+    positions_of,
     reasons_of,
     verdicts_on,
 )
@@ -56,7 +57,7 @@ def judge_replay(gate: JudgeGate, piece: Piece, *, now: datetime) -> Judged:
     verdicts, errors = verdicts_on(gate, values, keys)
     verdict = joined(verdicts) if len(verdicts) > 1 else verdicts[0][1]
     accepted_at = np.asarray(verdict.accepted_index, dtype=np.int64)
-    rejected_at = np.array([record.index for record in verdict.rejected], dtype=np.int64)
+    rejected_at = positions_of(verdict.rejected)
     noted = len(verdict.noted)
     return Judged(
         validated=_validated(gate.schema, piece, verdict.accepted, accepted_at, known),

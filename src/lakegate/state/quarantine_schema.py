@@ -13,9 +13,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    inspect,
 )
 
-__all__ = ["acceptances", "create", "quarantines", "windows"]
+__all__ = ["acceptances", "create", "explain_windows", "quarantines", "windows"]
 
 _metadata = MetaData()
 
@@ -70,6 +71,8 @@ windows = Table(
     Column("audit_id", String, nullable=False),
     Column("snapshot_id", BigInteger, nullable=False),
     Column("at", String(32), nullable=False),
+    Column("unit", String, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
     UniqueConstraint("stream", "rule", "start", "end", "revision"),
 )
 
@@ -77,3 +80,13 @@ windows = Table(
 def create(connection: Connection) -> None:
     """The migration that adds them."""
     _metadata.create_all(connection)
+
+
+def explain_windows(connection: Connection) -> None:
+    """The migration that adds to windows the unit of what was observed, and why they changed."""
+    there = {column["name"] for column in inspect(connection).get_columns(windows.name)}
+    for name in ("unit", "reason"):
+        if name not in there:  # a database made since has them from the beginning
+            connection.exec_driver_sql(
+                f"ALTER TABLE windows ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
+            )

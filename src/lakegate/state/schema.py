@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from lakegate.state import alert_schema, model_schema, quarantine_schema
+from lakegate.state import alert_schema, model_schema, quarantine_schema, reference_schema
 
 __all__ = [
     "MIGRATIONS",
@@ -120,5 +120,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     alert_schema.create,
     quarantine_schema.create,
     model_schema.create,
+    quarantine_schema.explain_windows,
+    reference_schema.create,
 )
 VERSION = len(MIGRATIONS)

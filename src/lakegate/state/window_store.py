@@ -7,15 +7,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, Select, insert, select
 
 from lakegate.audit.late import WindowResult, WindowState
 from lakegate.audit.result import AuditReport, Status
 from lakegate.state.database import Database
 from lakegate.state.moment import time_of, time_text
 from lakegate.state.quarantine_schema import windows
+from lakegate.state.schema import publications
 
 __all__ = ["WindowStore"]
+
+_IDENTITY = ("rule", "start", "end", "revision")
 
 
 class WindowStore:
@@ -31,18 +34,61 @@ class WindowStore:
         """Keep what the audit found of windows; a revision that is there already stays."""
         if not report.windows:
             return
+        names = [windows.c[name] for name in _IDENTITY]
+        rules = {one.rule for one in report.windows}
+        known = (windows.c.stream == report.stream) & windows.c.rule.in_(rules)
         with self._database.write() as connection:
+            there = {tuple(row) for row in connection.execute(select(*names).where(known))}
+            new = []
             for one in report.windows:
-                key = _key(report.stream, one.rule) & (windows.c.start == time_text(one.start))
-                key &= (windows.c.end == time_text(one.end)) & (windows.c.revision == one.revision)
-                if connection.execute(select(windows.c.number).where(key)).first() is None:
-                    connection.execute(insert(windows).values(_values(report, one)))
+                values = _values(report, one)
+                identity = tuple(values[name] for name in _IDENTITY)
+                if identity not in there:
+                    there.add(identity)
+                    new.append(values)
+            if new:
+                connection.execute(insert(windows), new)
 
     def newest(self, stream: str, rule: str) -> Mapping[datetime, WindowResult]:
-        """The newest result of each window of a rule, by its start."""
-        query = select(windows).where(_key(stream, rule)).order_by(windows.c.number)
+        """The newest result of each window of a rule or service level, by its start."""
+        return self._by_start(select(windows).where(_key(stream, rule)))
+
+    def published(self, stream: str, rule: str) -> Mapping[datetime, WindowResult]:
+        """The same, of audits on which ``main`` was moved."""
+        moved = select(publications.c.audit_id).where(publications.c.stream == stream)
+        return self._by_start(
+            select(windows).where(_key(stream, rule), windows.c.audit_id.in_(moved))
+        )
+
+    def reopened(
+        self, stream: str, *, since: datetime | None = None
+    ) -> tuple[tuple[WindowResult, WindowResult], ...]:
+        """Windows whose result was final and is another one since, with what it was before.
+
+        ``since`` leaves out what was found at or before that time; in order of rule and start.
+        """
+        again = (windows.c.stream == stream) & (windows.c.state == WindowState.REOPENED.value)
+        if since is not None:
+            again &= windows.c.at > time_text(since)
+        of_rules = windows.c.rule.in_(select(windows.c.rule).where(again))
+        every = select(windows).where(windows.c.stream == stream, of_rules)
+        before: dict[tuple[str, datetime], WindowResult] = {}
+        found: dict[tuple[str, datetime], tuple[WindowResult, WindowResult]] = {}
         with self._database.read() as connection:
-            found = [_result(row) for row in connection.execute(query)]
+            for row in connection.execute(every.order_by(windows.c.number)):
+                one = _result(row)
+                key = one.rule, one.start
+                earlier = before.get(key)
+                fresh = since is None or time_of(row.at) > since
+                if one.state is WindowState.REOPENED and earlier is not None and fresh:
+                    found[key] = found[key][0] if key in found else earlier, one
+                before[key] = one
+        return tuple(found[key] for key in sorted(found))
+
+    def _by_start(self, query: Select[Any]) -> Mapping[datetime, WindowResult]:
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(windows.c.number))
+            found = [_result(row) for row in rows]
         return {one.start: one for one in found}
 
     def history(
@@ -75,6 +121,8 @@ def _values(report: AuditReport, one: WindowResult) -> dict[str, Any]:
         "observed": None if one.observed is None else str(one.observed),
         "rows": one.rows,
         "late": one.late,
+        "unit": one.unit,
+        "reason": one.reason,
         "audit_id": report.audit_id,
         "snapshot_id": report.snapshot_id,
         "at": time_text(report.finished_at),
@@ -94,4 +142,6 @@ def _result(row: Row[Any]) -> WindowResult:
         observed=None if observed is None else truth if truth is not None else Decimal(observed),
         rows=row.rows,
         late=row.late,
+        unit=row.unit,
+        reason=row.reason,
     )

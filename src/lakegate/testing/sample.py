@@ -36,6 +36,7 @@ from lakegate.contract.type import (
     DecimalType,
     Field,
     IntegerType,
+    MapType,
     NumberType,
     ObjectType,
     StringType,
@@ -115,6 +116,11 @@ def _value(field: Field, source: random.Random) -> Json:
             return [_value(item, source) for _ in range(source.randint(least, most))]
         case ObjectType(fields=fields):
             return shape(fields, source)
+        case MapType(key=key, value=value):
+            names = [_text(_bounds(key), source) for _ in range(source.randint(0, 3))]
+            allowed = [t for t in _bounds(key).get("invalidValues", ()) if t is not None]
+            names = [source.choice(allowed) for _ in names] if allowed else names
+            return {name: _value(value, source) for name in names}
         case AnyType():
             return {"note": _text({}, source)}
 
@@ -227,6 +233,9 @@ def _complete_value(value: Json, field: Field, *, pad: bool) -> None:
     elif isinstance(field.type, ArrayType) and isinstance(value, list):
         for item in value:
             _complete_value(item, field.type.item, pad=pad)
+    elif isinstance(field.type, MapType) and isinstance(value, dict):
+        for item in value.values():
+            _complete_value(item, field.type.value, pad=pad)
 
 
 def _to_value(value: Any, field: Field) -> Json:
@@ -244,6 +253,8 @@ def _to_value(value: Any, field: Field) -> Json:
             return [_to_value(member, item) for member in value]
         case ObjectType(fields=fields):
             return _to_members(value, fields)
+        case MapType(value=item):
+            return {name: _to_value(member, item) for name, member in value}
         case AnyType():
             return parse_text(value)
         case _:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import partial
@@ -25,6 +26,7 @@ from lakegate.contract.type import (
     DecimalType,
     Field,
     IntegerType,
+    MapType,
     NumberType,
     ObjectType,
     Severity,
@@ -131,6 +133,10 @@ def _field(source: random.Random, name: str, path: str, depth: int) -> Field:
         type_ = ArrayType(_field(source, "element", f"{path}[*]", depth + 1))
     elif shape == 9:
         type_ = ObjectType(_fields(source, path, depth + 1))
+    elif shape == 7:
+        key = Field("key", StringType(), f"{path}[*]", True)
+        key = replace(key, constraints=_constraints(key.type, source))
+        type_ = MapType(key, _field(source, "value", f"{path}[*]", depth + 1))
     else:
         type_ = source.choice(_SCALARS)
     return Field(

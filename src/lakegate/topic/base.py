@@ -20,6 +20,7 @@ from lakegate.contract.stream import ContractRef
 __all__ = [
     "Batch",
     "LedgerEntry",
+    "Prepared",
     "ProducerStamp",
     "Record",
     "Retention",
@@ -118,6 +119,14 @@ class LedgerEntry:
     at: datetime | None = None  # set by the log at commit
 
 
+class Prepared(Protocol):
+    """Appends that are durable and that nothing names yet; see :meth:`TopicLog.prepare`."""
+
+    def discard(self) -> None:
+        """They will not be committed. Nothing happens if they were."""
+        ...
+
+
 class Transaction(Protocol):
     """Appends, ledger entries and consumer offsets that become visible together, or not at all."""
 
@@ -125,15 +134,30 @@ class Transaction(Protocol):
         """Add rows to a partition; offsets are given out at commit."""
         ...
 
+    def publish(self, prepared: Prepared) -> None:
+        """Add the appends of :meth:`TopicLog.prepare`, in their order."""
+        ...
+
     def account(self, entry: LedgerEntry) -> None:
         """Add a ledger entry."""
         ...
 
-    def advance(self, group: str, source: TopicPartition, *, expected: int, to: int) -> None:
+    def advance(
+        self,
+        group: str,
+        source: TopicPartition,
+        *,
+        expected: int,
+        to: int,
+        epoch: int | None = None,
+    ) -> None:
         """Move the group's offset from ``expected`` to ``to``; checked at commit.
 
+        ``epoch`` is that of the lease under which the work was done (:meth:`TopicLog.claim`).
+
         Raises (at commit):
-            Fenced: the committed offset is not ``expected``.
+            Fenced: the committed offset is not ``expected``, or somebody has claimed the partition
+                since that epoch.
         """
         ...
 
@@ -216,6 +240,29 @@ class TopicLog(Protocol):
         """Make a group known on every partition of a topic, at the start, if it is not.
 
         Retention never passes a registered group.
+        """
+        ...
+
+    def claim(self, group: str, source: TopicPartition) -> int:
+        """Take the partition over for the group; return the new fencing epoch, from 1 up.
+
+        From now on no commit that names an older epoch of this partition succeeds, whatever its
+        offsets are. No clock has a part in it.
+
+        Raises:
+            UnknownTopic: no such partition.
+        """
+        ...
+
+    def prepare(self, appends: Sequence[tuple[TopicPartition, pa.RecordBatch]]) -> Prepared:
+        """Encode rows and make them durable ahead of a transaction that publishes them.
+
+        The only method that a second thread may call, while the log's own does other things. What
+        is prepared and not published must be discarded; after a crash nothing is left of it.
+
+        Raises:
+            UnknownTopic: no such partition.
+            LogFull, TopicError: no room, or the disk failed. Nothing was prepared.
         """
         ...
 

@@ -6,7 +6,7 @@ at all, to every process, and survives the death of any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,11 +17,12 @@ from lakegate.topic.base import LedgerEntry, ProducerStamp, TopicPartition
 from lakegate.topic.books import account
 from lakegate.topic.codec import Payload, encode
 from lakegate.topic.index import BatchRow, Index, to_us
+from lakegate.topic.lease import check_epoch
 from lakegate.topic.producer import Scope, acknowledged, remember
 from lakegate.topic.segment import SegmentWriter
 from lakegate.topic.writing import WrittenSegments
 
-__all__ = ["Advance", "Commits", "Staged", "Stamped", "Work"]
+__all__ = ["Advance", "Commits", "Placed", "Staged", "Stamped", "Work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,13 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """A group's offset, from ``expected`` to ``to``."""
+    """A group's offset, from ``expected`` to ``to``; ``epoch`` is that of its lease, if any."""
 
     group: str
     source: TopicPartition
     expected: int
     to: int
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +54,26 @@ class Stamped:
     scope: Scope
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A staged append whose payloads are on disk at ``positions`` of ``writer``'s segment."""
+
+    staged: Staged
+    writer: SegmentWriter
+    positions: Sequence[int]
+
+
 @dataclass(slots=True)
 class Work:
-    """Everything one commit does."""
+    """Everything one commit does. What is ``placed`` already comes first, then ``staged``."""
 
+    placed: list[Placed] = field(default_factory=list)
     staged: list[Staged] = field(default_factory=list)
     entries: list[LedgerEntry] = field(default_factory=list)
     advances: list[Advance] = field(default_factory=list)
     stamped: Stamped | None = None
     # Called inside the commit with the first offsets and its time; nothing happens if it raises.
     keep: Callable[[Sequence[int], int], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A staged append whose payloads are on disk at ``positions`` of ``writer``'s segment."""
-
-    staged: Staged
-    writer: SegmentWriter
-    positions: Sequence[int]
 
 
 class Commits:
@@ -94,7 +97,7 @@ class Commits:
         return Staged(target, partition, rows.num_rows, tuple(encode(rows)))
 
     def commit(self, work: Work) -> list[int]:
-        """Do it all durably; return the first offset of each staged append.
+        """Do it all durably; return the first offset of each append.
 
         Raises:
             Fenced: a consumer's offset is not where expected, or the producer's epoch is old.
@@ -104,7 +107,13 @@ class Commits:
         """
         if work.stamped is not None and (bases := self._acknowledged(work)) is not None:
             return bases
-        placed = self._write(work.staged)
+        placed = [*work.placed, *self.write(work.staged)]
+        try:
+            return self._commit(work, placed)
+        finally:
+            self.give_up(placed)
+
+    def _commit(self, work: Work, placed: Sequence[Placed]) -> list[int]:
         with self._segments.committing():
             if work.stamped is not None and (bases := self._acknowledged(work)) is not None:
                 return bases
@@ -133,21 +142,30 @@ class Commits:
         targets = [(staged.partition, staged.count) for staged in work.staged]
         return acknowledged(self._index, work.stamped.stamp, work.stamped.scope, targets)
 
-    def _write(self, staged: Sequence[Staged]) -> list[_Placed]:
-        """Put the payloads on disk, one write and one sync per topic."""
+    def write(self, staged: Sequence[Staged]) -> list[Placed]:
+        """Put the payloads on disk, one write and one sync per topic; see :meth:`give_up`."""
         by_topic: dict[str, list[Staged]] = {}
         for append in staged:
             by_topic.setdefault(append.target.topic, []).append(append)
-        placed = {}
-        for topic, appends in by_topic.items():
-            payloads = [payload for append in appends for payload in append.payloads]
-            writer, positions = self._segments.append(topic, payloads)
-            at = 0
-            for append in appends:
-                count = len(append.payloads)
-                placed[id(append)] = _Placed(append, writer, positions[at : at + count])
-                at += count
+        placed: dict[int, Placed] = {}
+        try:
+            for topic, appends in by_topic.items():
+                payloads = [payload for append in appends for payload in append.payloads]
+                writer, positions = self._segments.append(topic, payloads, count=len(appends))
+                at = 0
+                for append in appends:
+                    count = len(append.payloads)
+                    placed[id(append)] = Placed(append, writer, positions[at : at + count])
+                    at += count
+        except BaseException:
+            self.give_up(placed.values())
+            raise
         return [placed[id(append)] for append in staged]
+
+    def give_up(self, placed: Iterable[Placed]) -> None:
+        """They are committed, or never will be: their segments need not be kept for them."""
+        for place in placed:
+            self._segments.release(place.writer)
 
     def replace(
         self, source: TopicPartition, partition: int, row: BatchRow, payload: Payload
@@ -156,7 +174,21 @@ class Commits:
 
         False if the batch is not where ``row`` says any more; then nothing happened.
         """
-        writer, (position,) = self._segments.append(source.topic, [payload])
+        writer, (position,) = self._segments.append(source.topic, [payload], count=1)
+        try:
+            return self._replace(source, partition, row, payload, (writer, position))
+        finally:
+            self._segments.release(writer)
+
+    def _replace(
+        self,
+        source: TopicPartition,
+        partition: int,
+        row: BatchRow,
+        payload: Payload,
+        place: tuple[SegmentWriter, int],
+    ) -> bool:
+        writer, position = place
         with self._segments.committing():
             if self._index.batches(partition, row.base, limit=1)[:1] != [row]:
                 return False
@@ -177,7 +209,7 @@ class Commits:
         self.count += 1
         return True
 
-    def _publish(self, placed: Sequence[_Placed], now_us: int) -> list[int]:
+    def _publish(self, placed: Sequence[Placed], now_us: int) -> list[int]:
         """Give out offsets and insert the batch rows."""
         index = self._index
         bases = []
@@ -212,6 +244,8 @@ class Commits:
     def _advance(self, advance: Advance) -> None:
         index = self._index
         partition = index.partition(advance.source)
+        if advance.epoch is not None:
+            check_epoch(index, advance.group, advance.source, advance.epoch)
         row = index.one(
             "SELECT next_offset FROM consumer WHERE name = ? AND partition = ?",
             advance.group,

@@ -24,6 +24,7 @@ from lakegate.errors import TopicError, UnknownTopic
 from lakegate.topic.base import (
     Batch,
     LedgerEntry,
+    Prepared,
     ProducerStamp,
     Record,
     Retention,
@@ -32,10 +33,11 @@ from lakegate.topic.base import (
 )
 from lakegate.topic.books import LedgerTotals, entries, recent, totals
 from lakegate.topic.codec import record_batch
-from lakegate.topic.commit import Advance, Commits, Stamped, Work
+from lakegate.topic.commit import Advance, Commits, Placed, Stamped, Work
 from lakegate.topic.delivery import Deliveries, Delivery, Receipt
 from lakegate.topic.erase import Erasure, scrub
 from lakegate.topic.index import Index
+from lakegate.topic.lease import claim
 from lakegate.topic.partitioner import assign, sticky
 from lakegate.topic.producer import Scope
 from lakegate.topic.reading import Reading
@@ -71,8 +73,8 @@ class EmbeddedLog:
     """A :class:`~lakegate.topic.base.TopicLog` in a directory, for the processes of one machine.
 
     Durable means: on disk, by ``fdatasync`` of the payload and a synchronous commit of the index.
-    An instance belongs to one thread and must not be used after a fork. The file system must be
-    local: SQLite's WAL and ``flock`` are not to be had over a network.
+    An instance belongs to one thread (but for :meth:`prepare`) and must not be used after a fork.
+    The file system must be local: SQLite's WAL and ``flock`` are not to be had over a network.
     """
 
     def __init__(
@@ -259,12 +261,27 @@ class EmbeddedLog:
                 number,
             )
 
+    def claim(self, group: str, source: TopicPartition) -> int:
+        """Take a partition over; see :meth:`TopicLog.claim`."""
+        return claim(self._index, group, source)
+
+    def prepare(self, appends: Sequence[tuple[TopicPartition, pa.RecordBatch]]) -> Prepared:
+        """Encode rows and make them durable, from any one thread; see :meth:`TopicLog.prepare`."""
+        staged = [self._commits.stage(target, rows) for target, rows in appends]
+        return _Prepared(
+            self._commits, self._commits.write([each for each in staged if each.count])
+        )
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """All or nothing; see :meth:`TopicLog.transaction`."""
         work = Work()
-        yield _Open(self._commits, work)
-        if work.staged or work.entries or work.advances:
+        try:
+            yield _Open(self._commits, work)
+        except BaseException:
+            self._commits.give_up(work.placed)
+            raise
+        if work.placed or work.staged or work.entries or work.advances:
             self._commits.commit(work)
 
     def ledger(self, stream: str) -> Iterator[LedgerEntry]:
@@ -321,6 +338,21 @@ class EmbeddedLog:
         self._index.close()
 
 
+class _Prepared:
+    """Appends on disk, until they are published or discarded."""
+
+    def __init__(self, commits: Commits, placed: list[Placed]) -> None:
+        self._commits = commits
+        self._placed = placed
+
+    def take(self) -> list[Placed]:
+        placed, self._placed = self._placed, []
+        return placed
+
+    def discard(self) -> None:
+        self._commits.give_up(self.take())
+
+
 class _Open:
     """A transaction being filled."""
 
@@ -333,8 +365,21 @@ class _Open:
         if staged.count:
             self._work.staged.append(staged)
 
+    def publish(self, prepared: Prepared) -> None:
+        if not isinstance(prepared, _Prepared):
+            raise TopicError(f"{prepared!r} was prepared by another log; publish it there")
+        self._work.placed += prepared.take()
+
     def account(self, entry: LedgerEntry) -> None:
         self._work.entries.append(entry)
 
-    def advance(self, group: str, source: TopicPartition, *, expected: int, to: int) -> None:
-        self._work.advances.append(Advance(group, source, expected, to))
+    def advance(
+        self,
+        group: str,
+        source: TopicPartition,
+        *,
+        expected: int,
+        to: int,
+        epoch: int | None = None,
+    ) -> None:
+        self._work.advances.append(Advance(group, source, expected, to, epoch))

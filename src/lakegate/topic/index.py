@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -119,7 +120,11 @@ class BatchRow:
 
 
 class Index:
-    """The database behind one log; one connection, used by one thread of one process."""
+    """The database behind one log: one connection of one process.
+
+    Its lock is held throughout a transaction, so that a second thread, which makes payloads
+    durable, never reads rows that may yet be rolled back.
+    """
 
     def __init__(self, root: Path) -> None:
         """Open ``root/index.db``, creating the directory and the database if there are none.
@@ -134,6 +139,7 @@ class Index:
         self.path = root / "index.db"
         self._partitions: dict[TopicPartition, int] = {}
         self._process = os.getpid()
+        self._lock = threading.RLock()
         with translated(self.path):
             root.mkdir(parents=True, exist_ok=True)
             lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -217,7 +223,7 @@ class Index:
                 f"{self.root}: this log was opened by process {self._process}, and a fork must not "
                 "use it; open it again in this process"
             )
-        with translated(self.path, self._connection):
+        with self._lock, translated(self.path, self._connection):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -238,7 +244,7 @@ class Index:
 
     def all(self, statement: str, *values: Any) -> list[Any]:
         """Every row, at once: a reader that lingers would keep the WAL from being checkpointed."""
-        with translated(self.path, self._connection):
+        with self._lock, translated(self.path, self._connection):
             return self._connection.execute(statement, values).fetchall()
 
     def one(self, statement: str, *values: Any) -> Any:

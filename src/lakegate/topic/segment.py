@@ -28,12 +28,16 @@ _VECTORS = 512  # well under IOV_MAX
 class SegmentWriter:
     """Appends payloads to one segment file, whose lock it holds until :meth:`close`.
 
-    ``id`` is the segment's number in the index, None until a commit has put it there.
+    ``id`` is the segment's number in the index, None until a commit has put it there. ``waiting``
+    counts appends that are durable and not yet committed or given up: as long as there are any the
+    lock must stay, or retention would take the file for one that nobody needs.
     """
 
     def __init__(self, path: Path, fd: int, segment: int | None = None) -> None:
         self.path = path
         self.id = segment
+        self.waiting = 0
+        self.lost = False  # retention removed it: the file system has no locks
         self._fd = fd
         self.end = os.fstat(fd).st_size
 

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakegate.errors import TopicError
 from lakegate.topic.base import TopicPartition
 
-__all__ = ["ERASED", "digest", "erased"]
+__all__ = ["ERASED", "digest", "erased", "stubs"]
 
 ERASED = "lakegate.erased"
 
@@ -43,6 +47,7 @@ _KEPT = frozenset(
     }
 )
 _NULL = b"\xff\xff\xff\xff"
+_SHA256 = re.compile(rb"[0-9a-f]{64}")
 
 
 def erased(
@@ -79,6 +84,26 @@ def erased(
             column = _replaced(column, places, [blanks[name]] * len(alive))
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=rows.schema), len(alive)
+
+
+def stubs(rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """Which rows are what is left of an erased record, and not only called so by a producer."""
+    found = np.zeros(rows.num_rows, dtype=bool)
+    headers = next((name for name in _HEADERS if name in rows.schema.names), None)
+    if headers is None:
+        return found
+    held = rows.column(headers)
+    if held.null_count == len(held):
+        return found
+    ours = np.flatnonzero(pc.equal(held.flatten().field(0), ERASED).to_numpy(zero_copy_only=False))
+    if not len(ours):
+        return found
+    lengths = pc.fill_null(held.value_lengths(), 0).to_numpy(zero_copy_only=False)
+    marked = np.unique(np.searchsorted(np.cumsum(lengths), ours, side="right"))
+    blanks = _blanks(rows.schema, headers)
+    chosen = rows.take(pa.array(marked, pa.int64())).to_pylist()
+    found[marked] = [_is_stub(row, headers, blanks) for row in chosen]
+    return found
 
 
 def digest(row: Mapping[str, Any]) -> str:
@@ -153,6 +178,7 @@ def _is_stub(row: Mapping[str, Any], headers: str, blanks: Mapping[str, Any]) ->
         marks is not None
         and len(marks) == 1
         and marks[0]["key"] == ERASED
+        and _SHA256.fullmatch(marks[0]["value"] or b"") is not None
         and all(row[name] == blank for name, blank in blanks.items())
         and all(not reason["observed"] for reason in row.get("reasons") or ())
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,35 +20,68 @@ _ADOPTABLE = 4  # the newest segments of a topic, tried in turn
 
 
 class WrittenSegments:
-    """The segments of one log that this process holds for writing."""
+    """The segments of one log that this process holds for writing.
+
+    Two threads may append; a segment that is written no more keeps its lock until the last append
+    in it was released.
+    """
 
     def __init__(self, index: Index, root: Path, *, segment_bytes: int) -> None:
         self._index = index
         self._root = root
         self._segment_bytes = segment_bytes
         self._writers: dict[str, SegmentWriter] = {}
+        self._full: set[SegmentWriter] = set()
         self._registered: list[tuple[SegmentWriter, int]] = []
+        self._writing = threading.Lock()
+        self._counting = threading.Lock()
 
-    def append(self, topic: str, payloads: Sequence[Payload]) -> tuple[SegmentWriter, list[int]]:
+    def append(
+        self, topic: str, payloads: Sequence[Payload], *, count: int
+    ) -> tuple[SegmentWriter, list[int]]:
         """Make payloads durable in a segment of the topic; nothing refers to them yet.
+
+        The segment is kept until it was released ``count`` times.
 
         Raises:
             LogFull, TopicError: no room, read-only, or the disk failed.
         """
         directory = self._root / topic
-        with translated(directory):
+        with self._writing, translated(directory):
             writer = self._open(directory, topic, sum(len(payload.data) for payload in payloads))
             try:
-                return writer, writer.append(payloads)
+                positions = writer.append(payloads)
             except OSError:
-                self._writers.pop(topic).close()
+                self._leave(topic)
                 raise
+            with self._counting:
+                writer.waiting += count
+            return writer, positions
+
+    def release(self, writer: SegmentWriter) -> None:
+        """An append in this segment is committed, or never will be."""
+        with self._counting:
+            writer.waiting -= 1
+            if writer.waiting == 0 and writer in self._full:
+                self._full.remove(writer)
+                writer.close()
+
+    def _leave(self, topic: str) -> None:
+        """Write no more into the topic's segment; its lock goes with the last append in it."""
+        writer = self._writers.pop(topic)
+        with self._counting:
+            if writer.waiting:
+                self._full.add(writer)
+            else:
+                writer.close()
 
     def _open(self, directory: Path, topic: str, size: int) -> SegmentWriter:
         writer = self._writers.get(topic)
+        if writer is not None and writer.lost:
+            self._leave(topic)
+            writer = None
         if writer is not None and writer.end and writer.end + size > self._segment_bytes:
-            # Everything in it is committed or given up, so its lock is no longer needed.
-            self._writers.pop(topic).close()
+            self._leave(topic)
             reach("topic.segment.rolled")
             writer = None
         if writer is None:
@@ -89,7 +123,7 @@ class WrittenSegments:
             self._registered.append((writer, segment))
             return segment
         if not self._knows(writer.id):
-            self._writers.pop(topic).close()
+            writer.lost = True
             raise TopicError(
                 f"{writer.path} was removed while this process writes it; nothing was appended; "
                 "does the file system support flock? then try again"
@@ -118,3 +152,5 @@ class WrittenSegments:
         """Give up the segments; retention may have them once nothing is in them."""
         while self._writers:
             self._writers.popitem()[1].close()
+        while self._full:
+            self._full.pop().close()

@@ -44,7 +44,14 @@ def stored_type(kind: Any, column: str) -> IcebergType:
 
 
 def _type(kind: Any, path: str, ids: itertools.count[int]) -> IcebergType:
-    from pyiceberg.types import DecimalType, ListType, NestedField, StructType
+    from pyiceberg.types import (
+        DecimalType,
+        ListType,
+        MapType,
+        NestedField,
+        PrimitiveType,
+        StructType,
+    )
 
     match str(kind.id):
         case "decimal":
@@ -60,6 +67,13 @@ def _type(kind: Any, path: str, ids: itertools.count[int]) -> IcebergType:
         case "list" | "array":
             item = _type(kind.children[0][1], f"{path}[]", ids)
             return ListType(next(ids), item, False)
+        case "map":
+            (_, of_key), (_, of_value) = kind.children
+            key = _type(of_key, f"{path}.key", ids)
+            if not isinstance(key, PrimitiveType):
+                raise Unstorable(f"column {path} has keys that are no single values; make them so")
+            inside = _type(of_value, f"{path}.value", ids)
+            return MapType(next(ids), key, next(ids), inside, value_required=False)
         case simple:
             return _simple(simple, path, str(kind))
 

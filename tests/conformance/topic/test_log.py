@@ -21,6 +21,7 @@ from lakegate.topic.base import (
 )
 from lakegate.topic.codec import record_batch, records
 from lakegate.topic.schema import DEADLETTER, RECORD, validated_schema
+from lakegate.topic.stub import stubs
 
 RAW = TopicPartition("orders.raw", 0)
 OUT = TopicPartition("orders.validated", 0)
@@ -538,6 +539,14 @@ class TestErase:
         made.send("orders.raw", [Record(b"secret", b"7", (("lakegate.erased", b"no"),))])
         assert made.erase(RAW, [0]) == 1
         assert values(made, RAW) == [None]
+
+    def test_stubs_are_told_from_records_that_call_themselves_so(self, made):
+        forged = [b"no", b"0" * 64, None]
+        made.send("orders.raw", [Record(b"v", b"k", (("lakegate.erased", v),)) for v in forged])
+        made.send("orders.raw", [Record(b"v", b"k"), Record(b"v", b"k", (("h", b"x"),))])
+        made.erase(RAW, [1, 3])
+        found = [stub for batch in made.read(RAW, 0) for stub in stubs(batch.rows).tolist()]
+        assert found == [False, True, False, True, False]
 
     @pytest.mark.parametrize("offsets", [[2], [-1], [0, 9]])
     def test_what_is_not_there_is_refused(self, made, offsets):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import pytest
 import lakegate as lg
 from lakegate.lake import FAULT_POINTS as LAKE_POINTS
 from lakegate.runner.embedded import FAULT_POINTS as RUNNER_POINTS
+from lakegate.topic.base import TopicPartition
 from lakegate.topic.embedded import FAULT_POINTS as TOPIC_POINTS
 
 from .actors import KEYS
@@ -41,10 +42,14 @@ schema:
 
 
 class Cast:
-    """The processes of a project; those that die are started again."""
+    """The processes of a project; those that die are started again.
 
-    def __init__(self, folder: Path) -> None:
+    ``roles`` are names of actors, with a number behind them if there are several of one.
+    """
+
+    def __init__(self, folder: Path, roles: Sequence[str] = ROLES) -> None:
         self.folder = folder
+        self.roles = roles
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, role: str, fault: str | None = None) -> None:
@@ -53,11 +58,13 @@ class Cast:
             environment["LAKEGATE_FAULT"] = fault
         with (self.folder / f"{role}.log").open("ab") as log:
             self.running[role] = subprocess.Popen(
-                [sys.executable, str(ACTORS), role, str(self.folder)], stderr=log, env=environment
+                [sys.executable, str(ACTORS), role.rstrip("0123456789"), str(self.folder)],
+                stderr=log,
+                env=environment,
             )
 
     def keep_running(self) -> None:
-        for role in ROLES:
+        for role in self.roles:
             process = self.running.get(role)
             if process is not None and process.poll() is None:
                 continue
@@ -79,14 +86,28 @@ class Cast:
         return (self.folder / f"{role}.log").read_text()[-3000:]
 
 
+def make_project(folder: Path, *, partitions: int) -> None:
+    (folder / "contracts").mkdir()
+    (folder / "contracts" / "orders.odcs.yaml").write_text(CONTRACT)
+    toml = f"[log]\npartitions = {partitions}\nsegment_bytes = 65536\n[gate]\nbatch_records = 50\n"
+    (folder / "lakegate.toml").write_text(toml)
+    with lg.open(folder):
+        pass  # topics are there before anybody starts
+
+
 @pytest.fixture
 def cast(tmp_path: Path) -> Iterator[Cast]:
-    (tmp_path / "contracts").mkdir()
-    (tmp_path / "contracts" / "orders.odcs.yaml").write_text(CONTRACT)
-    (tmp_path / "lakegate.toml").write_text("[log]\npartitions = 2\nsegment_bytes = 65536\n")
-    with lg.open(tmp_path):
-        pass  # topics are there before anybody starts
+    make_project(tmp_path, partitions=2)
     cast = Cast(tmp_path)
+    yield cast
+    cast.end()
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[Cast]:
+    """Three workers that share the four partitions of the stream."""
+    make_project(tmp_path, partitions=4)
+    cast = Cast(tmp_path, ("produce", "judge1", "judge2", "judge3", "land"))
     yield cast
     cast.end()
 
@@ -155,7 +176,7 @@ def test_killed_at_a_commit_point(cast: Cast, point: str) -> None:
     nth = 1 if point.startswith("lake.create") else 2
     for other in ROLES:
         cast.start(other, fault=f"{point}:{nth}" if other == role else None)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while cast.running[role].poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     assert cast.running[role].returncode == -signal.SIGKILL, cast.said(role)
@@ -186,3 +207,76 @@ def test_killed_a_hundred_times_at_random(cast: Cast) -> None:
     cast.keep_running()
     time.sleep(3)
     finish_and_check(cast)
+
+
+def committed(project: lg.Project) -> int:
+    """How many raw records are judged and committed."""
+    sources = [TopicPartition("orders.raw", number) for number in range(4)]
+    return sum(project.log.committed("lakegate.gate", source) or 0 for source in sources)
+
+
+def sent(project: lg.Project) -> int:
+    return sum(project.log.end_offset(TopicPartition("orders.raw", n)) for n in range(4))
+
+
+def wait_for(cast: Cast, true: Callable[[], bool], *, timeout_s: float) -> bool:
+    """Whether it came true in time; whoever is dead is started again meanwhile."""
+    deadline = time.monotonic() + timeout_s
+    while not true() and time.monotonic() < deadline:
+        cast.keep_running()
+        time.sleep(0.05)
+    return true()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_workers_that_share_a_stream_killed_and_stopped_at_random(shared: Cast) -> None:
+    """Who dies is taken over; who was only stopped finds, once it goes on, that it may not commit
+    what others have done since, and loses nothing of its own."""
+    chance = random.Random(5)
+    judges = [role for role in shared.roles if role.startswith("judge")]
+    with lg.open(shared.folder) as project:
+        for _ in range(30):
+            before = committed(project)
+            wait_for(shared, lambda before=before: committed(project) > before, timeout_s=30)
+            time.sleep(chance.uniform(0, 0.3))
+            victim = chance.choice(judges)
+            if chance.random() < 0.3:
+                shared.running[victim].send_signal(signal.SIGSTOP)
+                time.sleep(chance.uniform(0.05, 0.5))
+                shared.running[victim].send_signal(signal.SIGCONT)
+            else:
+                for role in {victim, chance.choice((victim, *judges, "land"))}:
+                    shared.kill(role)
+        assert committed(project) > 0
+    finish_and_check(shared)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_partitions_of_the_dead_are_judged_by_the_living(shared: Cast) -> None:
+    """Two of three are killed in the middle of it and stay dead; the third does all of the work."""
+    with lg.open(shared.folder) as project:
+        assert wait_for(shared, lambda: committed(project) >= 200, timeout_s=120)
+        for role in ("judge1", "judge3", "produce"):
+            shared.kill(role)
+        shared.roles = ("judge2", "land")
+        all_of_it = sent(project)
+        assert wait_for(shared, lambda: committed(project) == all_of_it, timeout_s=60)
+    finish_and_check(shared)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "point", ["topic.payload.written", "topic.commit.before", "topic.commit.after", "runner.judged"]
+)
+def test_one_of_several_killed_at_a_commit_point(shared: Cast, point: str) -> None:
+    for role in shared.roles:
+        shared.start(role, fault=f"{point}:5" if role == "judge2" else None)
+    deadline = time.monotonic() + 90
+    while shared.running["judge2"].poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert shared.running["judge2"].returncode == -signal.SIGKILL, shared.said("judge2")
+    time.sleep(1)
+    finish_and_check(shared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -75,7 +76,7 @@ def report(*results: RuleResult) -> AuditReport:
 def test_dead_letters_at_the_threshold(rejected: int, found: bool) -> None:
     causes = [Cause("$.mail", "type", 60), Cause("$['x@y.z']", "unknown", 1)]
     breach = dead_letters(
-        STREAM, Totals(900, rejected), threshold=100, window=WINDOW, causes=causes
+        STREAM, Totals(900, rejected), threshold=100, window=WINDOW, causes=causes, examined=100
     )
     assert (breach is not None) is found
     if breach is not None:
@@ -84,6 +85,15 @@ def test_dead_letters_at_the_threshold(rejected: int, found: bool) -> None:
             "type at $.mail (60), unknown at $.(…) (1)"
         )
         assert breach.fields is None
+
+
+def test_causes_counted_among_the_newest_only_say_so() -> None:
+    causes = [Cause("$.mail", "type", 1_979)]
+    breach = dead_letters(
+        STREAM, Totals(0, 22_928), threshold=100, window=WINDOW, causes=causes, examined=2_000
+    )
+    assert breach is not None
+    assert breach.summary.endswith("; of the newest 2,000 mostly type at $.mail (1,979)")
 
 
 def test_warnings_at_the_threshold() -> None:
@@ -141,6 +151,19 @@ def test_levels() -> None:
     assert slower is not None
     assert slower.magnitude > slow.magnitude  # less is worse
     assert missed_level(STREAM, flow, Level("x", None, "", False, "why not")) is None
+
+
+def test_of_a_level_per_window_more_windows_are_worse() -> None:
+    _, flow = STREAM.sla
+    hourly = replace(flow, window=timedelta(hours=1))
+    one, two = (
+        missed_level(STREAM, hourly, Level("10 in each", Fraction(n), "windows", False, "how"))
+        for n in (1, 2)
+    )
+    assert one is not None
+    assert two is not None
+    assert two.magnitude > one.magnitude
+    assert (one.key.rule, one.command) == ("sla.throughput.1h", "lakegate audit orders --history")
 
 
 def test_stuck_after_a_while() -> None:

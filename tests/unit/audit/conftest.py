@@ -200,6 +200,26 @@ class FakeStore:
         self.publications.append(published)
 
 
+@dataclass
+class FakeWindows:
+    """Results of windows in the order they were found; ``main`` moved on some of the audits."""
+
+    found: list = field(default_factory=list)  # (audit, result)
+    moved: set = field(default_factory=set)
+
+    def keep(self, report, *, publish=False):
+        self.found += [(report.audit_id, window) for window in report.windows]
+        if publish:
+            self.moved.add(report.audit_id)
+
+    def newest(self, stream, rule):
+        return {one.start: one for _, one in self.found if one.rule == rule}
+
+    def published(self, stream, rule):
+        kept = [(audit, one) for audit, one in self.found if audit in self.moved]
+        return {one.start: one for _, one in kept if one.rule == rule}
+
+
 @dataclass(frozen=True)
 class At:
     """A clock that stands."""
@@ -214,7 +234,7 @@ class At:
 class Room:
     """Everything an audit needs, with the functions the tests speak in."""
 
-    START, REF, At, FakeStore = START, REF, At, FakeStore
+    START, REF, At, FakeStore, FakeWindows = START, REF, At, FakeStore, FakeWindows
     orders, metric, sql = staticmethod(orders), staticmethod(metric), staticmethod(sql)
 
     def __init__(self):

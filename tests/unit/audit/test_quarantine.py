@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,15 +13,21 @@ from lakegate.contract.stream import Reference, Scope
 from lakegate.errors import AuditError, PublishRefused
 from lakegate.topic.base import TopicPartition
 
+HOUR = timedelta(hours=1)
+
 
 @pytest.fixture
 def find(room):
     def find(rule, *, references=(), streams=()):
         stream = room.orders(references=references) if references else room.orders(rules=(rule,))
         targets = {target.name: target for target in streams}
-        report = room.audit(stream, targets=targets)
+        windows = room.FakeWindows()
+        report = room.audit(stream, targets=targets, windows=windows)
+        windows.keep(report)
         name = references[0].name if references else rule.name
-        (found,) = offenders(stream, report, [name], reader=room.lake, targets=targets)
+        (found,) = offenders(
+            stream, report, [name], reader=room.lake, targets=targets, windows=windows
+        )
         return found
 
     return find
@@ -77,6 +83,53 @@ def test_rows_of_the_increment_only(room, find) -> None:
     room.lake.land(ROWS[2:])
     found = find(room.metric("duplicateValues", "id", scope=Scope.INCREMENT))
     assert offsets(found) == [4], "among the new rows, offset 2 is the first"
+
+
+HOURS = [  # the hour of the event, the number, the state
+    (0, 1, "new"), (0, 2, None), (0, 2, "new"), (1, 2, None), (1, 3, None), (1, 3, "old"),
+    (2, 1, "new"), (2, 4, None), (2, 5, "new"), (2, 6, "new"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metric", "column", "parts", "expected"),
+    [
+        ("duplicateValues", "id", {}, [2, 5]),  # twice within its hour, not within the day
+        ("nullValues", "state", {}, [1, 3, 4, 7]),
+        ("nullValues", "state", {"unit": "percent", "bounds": (34,)}, [3, 4]),  # the second hour
+        ("nullValues", "state", {"scope": Scope.INCREMENT}, [1, 3, 4, 7]),
+    ],
+)
+def test_rows_of_windows_that_failed(room, find, metric, column, parts, expected) -> None:
+    rows = [
+        {"at": room.START + timedelta(hours=hour), "id": number, "state": state}
+        for hour, number, state in HOURS
+    ]
+    room.lake.land(rows)
+    given = {"operator": "mustBeLessOrEqualTo", "bounds": (0,), "window": HOUR, **parts}
+    found = find(room.metric(metric, column, **given))
+    assert offsets(found) == expected
+    assert found.expected.endswith(", in each window of 1 h")
+
+
+def test_rows_of_a_query_per_window(room, find) -> None:
+    rows = [
+        {"at": room.START + timedelta(hours=hour), "id": number} for hour, number, _ in HOURS[:6]
+    ]
+    room.lake.land(rows[:3], publish=True)
+    room.lake.land(rows[3:])
+    query = "SELECT COUNT(*) FROM {object} WHERE id = (SELECT max(id) FROM {object})"
+    found = find(room.sql(query, operator="mustBeLessThan", bounds=(2,), window=HOUR))
+    assert (offsets(found), found.published) == ([4, 5], 2), "each hour has a highest of its own"
+
+
+def test_a_window_that_is_not_known_to_have_failed(room) -> None:
+    room.lake.land(ROWS)
+    rule = room.metric("nullValues", "state", window=HOUR)
+    stream = room.orders(rules=(rule,))
+    report = room.audit(stream)
+    with pytest.raises(AuditError, match="no window is known to have failed; audit again"):
+        offenders(stream, report, [rule.name], reader=room.lake, targets={})
 
 
 def test_rows_of_a_query_with_what_it_looked_at(room, find) -> None:

@@ -80,7 +80,7 @@ def constraints_of(entries: str, head: str = _HEAD) -> dict[str, Any]:
         ("physicalType: geometry", AnyType()),
         ("logicalType: object", AnyType()),
         ("logicalType: array", ArrayType(Field("element", AnyType(), "$.a[*]"))),
-        ("logicalType: map, map: {key: {logicalType: string}, value: {}}", AnyType()),
+        ("logicalType: map, map: {key: {logicalType: integer}, value: {}}", AnyType()),
         (
             "logicalType: vector, logicalTypeOptions: {dimensions: 3}",
             ArrayType(Field("element", NumberType(), "$.a[*]", required=True)),

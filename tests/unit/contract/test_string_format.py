@@ -62,6 +62,7 @@ INVALID = {
         "123e4567-e89b-12d3-a456-426614174000\n",
     ],
     "email": [
+        "x@[ıPv6:::1]",  # noqa: RUF001 - a dotless i, whose upper case is I
         "",
         "a",
         "@b",

@@ -17,7 +17,7 @@ from lakegate import gate as gates
 from lakegate.contract import loads
 from lakegate.contract.stream import Stream
 from lakegate.gate import Verdict
-from lakegate.gate.debezium import ChangeGate
+from lakegate.gate.debezium.gate import ChangeGate
 from lakegate.testing.change import debezium_event
 
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "cdc.md"
@@ -194,7 +194,7 @@ def test_rules_over_the_row_lead_to_the_row() -> None:
         (created().replace(b'"db":"postgres"', b'"db":"\xff"'), "json.utf8"),
         (created().replace(b'"db":"postgres"', b'"db":"\\ud800"'), "json.surrogate"),
         (created() + b"x", "json.trailing"),
-        (created()[:-1], "json.syntax"),
+        (created()[:-1], "json.truncated"),
         (
             debezium_event("d", before={"id": 1}).replace(b'"id":1', b'"id":1,"id":2'),
             "json.duplicateKey",

@@ -8,11 +8,13 @@ from tests.unit.gate.corpus import CASES, EVERYTHING, STORED
 from lakegate.gate import Verdict, compile  # noqa: A004 - as users write it
 from lakegate.gate.decode.reference import ReferenceDecoder
 from lakegate.gate.decode.struct import StructDecoder
+from lakegate.gate.native.choice import native_module
 
 _PATHS = {
     "reference": "reference",
     "struct": StructDecoder(EVERYTHING),
     "reference decoder": ReferenceDecoder(EVERYTHING),
+    **({"native": "native"} if native_module() is not None else {}),
 }
 
 
@@ -57,7 +59,26 @@ def test_columns_hold_exactly_what_was_sent(
     assert [repr(one) for one in found] == [repr(stored)] * 80
 
 
-def test_a_hundred_megabytes_and_a_million_empty_records() -> None:
-    gate = compile(EVERYTHING)
+@pytest.mark.parametrize("path", _PATHS)
+def test_a_record_of_a_hundred_megabytes_is_not_read(path: str) -> None:
+    gate = compile(EVERYTHING, decoder=_PATHS[path])  # type: ignore[arg-type]
     assert gate([b"x" * 100_000_000] * 30).rejected[29].failures[0].rule == "record.size"
-    assert gate([b""] * 20_000).rejected[19_999].failures[0].rule == "json.syntax"
+
+
+@pytest.mark.slow
+def test_a_million_empty_records_have_a_million_verdicts() -> None:
+    rejected = compile(EVERYTHING)([b""] * 1_000_000).rejected
+    assert len(rejected) == 1_000_000
+    assert rejected[999_999].index == 999_999
+    assert rejected[999_999].failures[0].rule == "json.syntax"
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_each_record_has_its_own_encoding(path: str) -> None:
+    gate = compile(EVERYTHING, decoder=_PATHS[path])  # type: ignore[arg-type]
+    text = '{"string":"é"}'
+    records = [text.encode(code) for code in ("utf-8", "latin-1", "utf-16-le", "utf-8-sig")] * 30
+    verdict = gate(records)
+    assert verdict.accepted_index.to_pylist() == list(range(0, 120, 4))
+    rules = {found.index % 4: found.failures[0].rule for found in verdict.rejected}
+    assert rules == {1: "json.utf8", 2: "json.utf8", 3: "json.bom"}

@@ -97,6 +97,7 @@ def test_the_budget_is_given_back_when_it_fails():
 
 JSON = b"application/json"
 LINES = b"application/x-ndjson"
+FORM = b"application/x-www-form-urlencoded"  # what curl says of -d
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,7 @@ LINES = b"application/x-ndjson"
         (b'[{"a": NaN}, {"a":"\xff"}]', JSON, [b'{"a": NaN}', b'{"a":"\xff"}']),
         (b"{}", b"application/json; charset=UTF-8", [b"{}"]),
         (b"{}", b"application/vnd.order+json", [b"{}"]),
+        (b"{}", FORM, [b"{}"]),
     ],
 )
 def test_split(body, kind, expected):
@@ -130,6 +132,8 @@ def test_split(body, kind, expected):
         (b'{"a":1}\n{"a":2}', JSON, 400, "x-ndjson"),
         (b'[{"a":1}', JSON, 400, "after element 1"),
         (b"[" * 100_000, JSON, 400, "element 1"),
+        (b"order=7", FORM, 400, "neither `{` nor `[`"),
+        (b'{"a":1}{"a":2}', FORM, 400, "x-ndjson"),
         (b"[1,2,3]", JSON, 413, "more than 2"),
         (b"1\n2\n3", LINES, 413, "more than 2"),
         (b"[" + b"0," * 1000 + b"0]", JSON, 413, "more than 2"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
+from lakegate.contract.record_format import CsvDialect, FormatName, RecordFormat
 from lakegate.contract.stream import ContractRef, Stream
 from lakegate.contract.type import (
     ArrayType,
@@ -17,7 +19,7 @@ from lakegate.contract.type import (
     StringType,
     TimestampType,
 )
-from lakegate.ingest.csv_file import csv_records
+from lakegate.ingest.csv_file import csv_records, csv_rows, headed
 from lakegate.ingest.file import DamagedFile
 
 TYPES = {
@@ -101,3 +103,48 @@ def test_broken_structure_names_the_line(text, whole, said):
     with pytest.raises(DamagedFile, match=said):
         found.extend(csv_records(io.BytesIO(text.encode()), STREAM, nulls=frozenset()))
     assert len(found) in (0, whole)
+
+
+def test_json_keeps_its_bytes_and_what_the_gate_refuses_reaches_it():
+    assert rows('l\n"{""a"": 1,""a"": 1}"\n"[1,  2]"\n') == [
+        '{"l":{"a": 1,"a": 1}}',
+        '{"l":[1,  2]}',
+    ]
+
+
+def test_the_dialect_of_the_contract_is_that_of_its_files():
+    dialect = CsvDialect(delimiter=";", quote="'", nulls=frozenset({"-"}))
+    stream = replace(STREAM, format=RecordFormat(csv=dialect))
+    data = b"s;i\n'a;''b';-\n;5\n"
+    found = [row.decode() for row in csv_records(io.BytesIO(data), stream, nulls=None)]
+    assert found == ['{"s":"a;\'b","i":null}', '{"s":"","i":5}']
+
+
+def test_one_bad_row_does_not_take_its_neighbours_along():
+    text = b'i,s\n1,a"b\n2,"x"y\n3,"two\nlines, ""and"" more"\n\n4,"",5\r\n5,"open\nand\n'
+    form, found = headed(io.BytesIO(text), STREAM)
+    assert form.columns == ("i", "s")
+    assert [(row.first, row.last, row.value) for row in found] == [
+        (2, 2, b'1,a"b'),
+        (3, 3, b'2,"x"y'),
+        (4, 5, b'3,"two\nlines, ""and"" more"'),
+        (7, 7, b'4,"",5'),
+        (8, 9, b'5,"open\nand'),
+    ]
+
+
+def test_a_quote_that_is_never_closed_is_no_bomb(monkeypatch):
+    monkeypatch.setattr("lakegate.ingest.csv_file._ROW_BYTES", 100)
+    with pytest.raises(DamagedFile, match=r"the row in line 3 is longer.*quotes do not match"):
+        rows('i,s\n1,a\n2,"open\n' + "3,x\n" * 100)
+    with pytest.raises(DamagedFile, match=r"the row in line 2 is longer than 100 bytes$"):
+        rows("i,s\n1," + "x" * 200)
+
+
+def test_a_stream_of_rows_takes_them_as_they_are():
+    dialect = CsvDialect(columns=("i", "s"))
+    stream = replace(STREAM, format=RecordFormat(FormatName.CSV, dialect))
+    data = b'i,s\r\n1,"a"\r\n2\r\n\xff,b'
+    assert list(csv_rows(io.BytesIO(data), stream)) == [b'1,"a"', b"2", b"\xff,b"]
+    with pytest.raises(DamagedFile, match=r"names s, i, and the stream's rows are i, s"):
+        list(csv_rows(io.BytesIO(b"s,i\na,1\n"), stream))

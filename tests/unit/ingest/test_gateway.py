@@ -122,6 +122,7 @@ def test_an_empty_array_is_nothing_to_do(served):
         (PATH + "?judge=maybe", b"{}", {}, 400, "judge must be"),
         (PATH + "?key=id", b"{}", {"lakegate-key": "k"}, 400, "not both"),
         (PATH, b"{}", {"idempotency-key": "k" * 256}, 400, "Idempotency-Key"),
+        (PATH, b"{}", {"lakegate-header-lakegate.erased": "00"}, 400, "lakegate.erased"),
         ("/v1/streams/nope/records", b"{}", {}, 404, "there are: orders, rows, shop/orders"),
         ("/v1/streams/orders/cdc", b"{}", {}, 404, "lakegate.cdc"),
         ("/v1/streams/rows/records", b"{}", {}, 404, "/v1/streams/rows/cdc"),
@@ -142,7 +143,17 @@ def test_refusals_say_why_and_keep_nothing(served, path, content, headers, statu
 
 
 def test_another_method(served):
-    assert served.post(method="GET").status_code == 405
+    answer = served.post(method="GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "/v1/streams/{stream}/records" in answer.json()["detail"]
+
+
+def test_another_path(served):
+    answer = served.post("/v1/orders")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "/v1/streams/{stream}/records" in answer.json()["detail"]
 
 
 def test_tokens(tmp_path):

@@ -6,7 +6,11 @@ import json
 
 import pytest
 
-from lakegate.ingest.key import change_key, record_key
+from lakegate.contract.record_format import CsvDialect, FormatName, RecordFormat
+from lakegate.contract.stream import ContractRef, Stream
+from lakegate.contract.type import Field, IntegerType, StringType
+from lakegate.gate.decode.choice import format_of
+from lakegate.ingest.key import change_key, member_key, record_key
 
 
 @pytest.mark.parametrize(
@@ -52,3 +56,26 @@ def test_change_key(wrap, event, expected):
 def test_change_key_of_what_is_no_event():
     assert change_key(("id",))(b"nonsense") is None
     assert change_key(("id",))(b'{"payload": 5}') is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "row", "same"),
+    [
+        (("id",), b"7,x", b'{"id":7}'),
+        (("name",), b'7,"a,b"', b'{"name":"a,b"}'),
+        (("id", "name"), b"7,x", b'{"id":7,"name":"x"}'),
+        (("id", "name"), b"7,", b'{"id":7}'),
+        (("id",), b"broken", b"broken"),
+        ((), b"7,x", b"{}"),
+    ],
+)
+def test_the_key_of_a_row_is_that_of_the_same_record_in_json(fields, row, same):
+    dialect = CsvDialect(columns=("id", "name"))
+    stream = Stream(
+        ContractRef("o", "1", "0"),
+        "o",
+        "o",
+        (Field("id", IntegerType(), "$.id"), Field("name", StringType(), "$.name")),
+        format=RecordFormat(FormatName.CSV, dialect),
+    )
+    assert member_key(format_of(stream), fields)(row) == record_key(fields)(same)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
+from lakegate.contract.record_format import FormatName, RecordFormat
 from lakegate.contract.stream import ContractRef, Stream
 from lakegate.contract.type import Field, IntegerType
 from lakegate.errors import LogFull
@@ -156,3 +158,18 @@ def test_a_file_that_grows_meanwhile(log, tmp_path):
 
     with pytest.raises(IngestError, match="changed while it was loaded"):
         load(log, path, on_step=grow)
+
+
+def test_a_stream_takes_files_that_have_its_records(log, tmp_path):
+    row, line = tmp_path / "a.csv", tmp_path / "a.ndjson"
+    row.write_bytes(b'id\n1\n"2"\n')
+    line.write_bytes(b'{"id": 1}')
+    of_rows = replace(STREAM, format=RecordFormat(FormatName.CSV))
+    behind = replace(STREAM, format=RecordFormat(FormatName.CONFLUENT_JSON))
+    key = record_key(())
+    assert load_file(log, of_rows, "orders.raw", row, key=key).appended == 2
+    assert values(log) == [b'"2"', b"1"]
+    with pytest.raises(IngestError, match=r"takes rows of CSV, and .* is ndjson"):
+        load_file(log, of_rows, "orders.raw", line, key=key)
+    with pytest.raises(IngestError, match="behind Confluent's header"):
+        load_file(log, behind, "orders.raw", line, key=key)

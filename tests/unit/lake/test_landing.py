@@ -81,6 +81,20 @@ def test_a_commit_takes_no_more_than_asked(log: EmbeddedLog, lake: Lake) -> None
     assert landed(lake) == list(range(20))
 
 
+def test_what_waits_up_to_an_end_is_told_from_what_came_later(log: EmbeddedLog, lake: Lake) -> None:
+    send(log, 0, 10)
+    lander = Lander(log, lake, lambda: ORDERS, max_rows=6)
+    ends = lander.ends()
+    assert ends == {TP: 10, SECOND: 0}
+    assert lander.waiting(ends) == 10
+    lander.run_once()
+    send(log, 10, 15)
+    send(log, 15, 20, to=SECOND)
+    assert (lander.waiting(ends), lander.waiting()) == (4, 14)
+    lander.run_once()  # takes some of the later ones, too
+    assert (lander.waiting(ends), lander.waiting()) == (0, 8)
+
+
 def test_a_small_byte_budget_still_makes_progress(log: EmbeddedLog, lake: Lake) -> None:
     send(log, 0, 10)
     lander = Lander(log, lake, lambda: ORDERS, max_bytes=1)

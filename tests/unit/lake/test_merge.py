@@ -150,10 +150,24 @@ def test_positions_are_never_compared_by_size(table: Table) -> None:
     assert table.current() == {1: ("b", None)}
 
 
+def test_rows_of_a_snapshot_that_are_sent_again_are_passed_over(table: Table) -> None:
+    sent = [change("r", 0, 1, name="a"), change("u", 1, 1, name="b")]
+    again = [
+        row | {"_offset": 2 + i, "_ingested_at": row["_ingested_at"] + 9}
+        for i, row in enumerate(sent)
+    ]
+    table.publish(sent)
+    merge(table.lake, table.stream)
+    table.publish(again)
+    assert merge(table.lake, table.stream).repeated == 2
+    assert table.current() == {1: ("b", None)}
+
+
 def test_rows_of_a_snapshot_upsert_whatever_their_position(table: Table) -> None:
     table.publish([change("r", 0, 1, name="a", lsn=5)])
     merge(table.lake, table.stream)
-    table.publish([change("r", 1, 1, name="b", lsn=5)])
+    later = change("r", 6)["_source_ts"]
+    table.publish([change("r", 1, 1, name="b", lsn=5, _source_ts=later)])
     merge(table.lake, table.stream)
     assert table.current() == {1: ("b", None)}
 

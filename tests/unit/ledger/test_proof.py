@@ -17,8 +17,8 @@ from lakegate.ledger.proof import prove
 from lakegate.ledger.seal import SealBook
 from lakegate.ledger.sealing import PROOF_GROUP
 from lakegate.runner.embedded import Worker
-from lakegate.runner.lease import FileLease
 from lakegate.runner.pause import FileBrake
+from lakegate.runner.share import FileShare
 from lakegate.topic.base import Record, TopicPartition
 from lakegate.topic.embedded import EmbeddedLog
 from tests.unit.runner.fake_gate import NumberGate, number_stream
@@ -109,7 +109,7 @@ class World:
             self.log,
             self,
             NumberGate,
-            lease=FileLease(self.folder / "lease"),
+            share=FileShare(self.folder / "locks", "numbers"),
             brake=FileBrake(self.folder / "paused"),
             batch_records=50,
         ).run(until_idle=True)

@@ -68,15 +68,21 @@ def stream(name: str, *schedules: str) -> Stream:
     return Stream(ContractRef(name, "1.0.0", "d"), name, name, (), rules=rules)
 
 
+NEVER = {"maintain": "", "maintain_models": "", "prove": ""}
+
+
 def test_a_contracts_own_schedule_replaces_the_projects() -> None:
-    config = ScheduleSection(audit="5m", maintain="", prove="")
+    config = ScheduleSection(audit="5m", **NEVER)
     found = entries([stream("a"), stream("b", "0 6 * * *", "0 6 * * *")], config)
     assert found == [Entry("audit", "a", "5m"), Entry("audit", "b", "0 6 * * *", always=True)]
 
 
 def test_the_whole_agenda() -> None:
     found = entries([stream("a")], ScheduleSection())
-    assert [entry.job for entry in found] == ["audit", "maintain", "prove"]
-    assert entries([stream("a")], ScheduleSection(audit="", maintain="", prove="")) == []
+    assert [entry.job for entry in found] == ["audit", "maintain", "maintain_models", "prove"]
+    assert [entry.name for entry in found[1:3]] == ["maintain a", "maintain_models"]
+    assert entries([stream("a")], ScheduleSection(audit="", **NEVER)) == []
+    with pytest.raises(ProjectError, match=r"\[schedule\] maintain_models"):
+        entries([], ScheduleSection(maintain_models="hourly"))
     with pytest.raises(ProjectError, match=r"\[schedule\] prove"):
         entries([], ScheduleSection(prove="nightly"))

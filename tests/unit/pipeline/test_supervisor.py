@@ -35,7 +35,7 @@ from lakegate.pipeline.supervisor.restart import RestartPolicy
 from lakegate.pipeline.supervisor.supervise import Limits, Supervisor
 from lakegate.pipeline.supervisor.trouble import Persistent
 from lakegate.pipeline.supervisor.watching import changes
-from lakegate.pipeline.up import parts_of
+from lakegate.pipeline.up import Plan, parts_of
 
 
 def test_waits_double_until_the_longest() -> None:
@@ -52,13 +52,28 @@ def test_only_ends_within_the_window_count() -> None:
 
 def test_streams_share_a_bounded_number_of_gates() -> None:
     names = tuple(f"s{number}" for number in range(5))
-    parts = parts_of(names, workers=2, gateway_fd=3)
+    parts = parts_of(Plan(names), workers=2, gateway_fd=3)
     gates = {part.name: part.streams for part in parts if part.role == "gate"}
     assert gates == {"gate-1": ("s0", "s2", "s4"), "gate-2": ("s1", "s3")}
     assert [part.stage for part in parts] == sorted(part.stage for part in parts)
-    assert [p.name for p in parts_of(("one",), workers=8, gateway_fd=3) if p.role == "gate"] == [
-        "gate"
-    ]
+    assert shares(Plan(("one",)), workers=8) == {"gate": ("one",)}
+
+
+def shares(found: Plan, *, workers: int) -> dict[str, tuple[str, ...]]:
+    parts = parts_of(found, workers=workers, gateway_fd=3)
+    return {part.name: part.streams for part in parts if part.role == "gate"}
+
+
+def test_a_stream_of_several_partitions_is_shared_by_several_gates() -> None:
+    assert shares(Plan(("one",), {"one": 4}), workers=2) == {
+        "gate-1": ("one",),
+        "gate-2": ("one",),
+    }
+    assert len(shares(Plan(("one",), {"one": 3}), workers=8)) == 3, "no more than partitions"
+    mixed = shares(Plan(("big", "small"), {"big": 4, "small": 1}), workers=3)
+    assert [name in share for share in mixed.values() for name in ("big",)] == [True, True, True]
+    assert sum("small" in share for share in mixed.values()) == 1
+    assert shares(Plan(("a", "b"), {"a": 8, "b": 8}), workers=1) == {"gate": ("a", "b")}
 
 
 def test_a_line_keeps_its_level_and_a_stray_one_becomes_a_message() -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "DoubleColumn",
     "IntegerColumn",
     "ItemsColumn",
+    "MapColumn",
     "Nulls",
     "TextColumn",
     "TokenColumn",
@@ -312,6 +313,44 @@ class ItemsColumn:
         mask = self._nulls.mask()
         return pa.ListArray.from_arrays(
             pa.array(offsets), self._items.finish(), mask=None if mask is None else pa.array(mask)
+        )
+
+
+class MapColumn:
+    """Maps: a text for each key, and one declared value."""
+
+    __slots__ = ("_items", "_keys", "_lengths", "_nulls")
+
+    def __init__(self, items: Column) -> None:
+        self._keys = TextColumn()
+        self._items = items
+        self._lengths: list[npt.NDArray[np.int32]] = []
+        self._nulls = Nulls()
+
+    def add(self, values: list[Any], place: Place) -> Added:
+        """See :class:`Column`."""
+        absent = self._nulls.add(values, dict)
+        maps = [value if type(value) is dict else {} for value in values]
+        lengths = np.fromiter(map(len, maps), np.int32, len(maps))
+        self._lengths.append(lengths)
+        keys = list(chain.from_iterable(maps))
+        flat = list(chain.from_iterable(one.values() for one in maps))
+        ends = np.cumsum(lengths)
+        inside = Place(place.notes, place, ends=ends, keys=keys)  # type: ignore[arg-type]
+        self._keys.add(keys, inside)
+        return Added(len(keys) + self._items.add(flat, inside).keys, absent)
+
+    def finish(self) -> pa.Array:
+        """See :class:`Column`."""
+        offsets = np.zeros(self._nulls.count + 1, dtype=np.int32)
+        if self._lengths:
+            np.cumsum(np.concatenate(self._lengths), out=offsets[1:])
+        mask = self._nulls.mask()
+        return pa.MapArray.from_arrays(
+            pa.array(offsets),
+            self._keys.finish(),
+            self._items.finish(),
+            mask=None if mask is None else pa.array(mask),
         )
 
 

@@ -26,10 +26,10 @@ class Place:
 
     Without a parent the values are records, ``first_row`` the row of the first; with ``name`` they
     are that member of each of the parent's values; with ``ends`` they are items of arrays, of which
-    ``ends`` has the running total.
+    ``ends`` has the running total, and with ``keys`` the values of maps under those keys.
     """
 
-    __slots__ = ("_ends", "_first_row", "_name", "_parent", "depth", "notes")
+    __slots__ = ("_ends", "_first_row", "_keys", "_name", "_parent", "depth", "notes")
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class Place:
         first_row: int = 0,
         name: str = "",
         ends: Sequence[int] | None = None,
+        keys: Sequence[str] | None = None,
     ) -> None:
         self.notes = notes
         self.depth: int = 0 if parent is None else parent.depth + 1
@@ -46,6 +47,7 @@ class Place:
         self._first_row = first_row
         self._name = name
         self._ends = ends
+        self._keys = keys
 
     def locate(self, position: int) -> tuple[int, str, str]:
         """The row, the path, and the path with ``[*]`` for indices."""
@@ -57,4 +59,6 @@ class Place:
         owner = bisect_right(self._ends, position)
         first = self._ends[owner - 1] if owner else 0
         row, path, pattern = self._parent.locate(owner)
+        if self._keys is not None:
+            return row, child(path, self._keys[position]), f"{pattern}[*]"
         return row, f"{path}[{position - first}]", f"{pattern}[*]"

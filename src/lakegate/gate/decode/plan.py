@@ -24,6 +24,7 @@ from lakegate.contract.type import (
     DecimalType,
     Field,
     IntegerType,
+    MapType,
     NumberType,
     ObjectType,
     Type,
@@ -37,6 +38,7 @@ from lakegate.gate.decode.column import (
     DoubleColumn,
     IntegerColumn,
     ItemsColumn,
+    MapColumn,
     Nulls,
     TextColumn,
     TokenColumn,
@@ -124,6 +126,30 @@ class _Items:
         if not isinstance(value, list):
             return set()
         return set().union(*(self._item.strangers(item, f"{pattern}[*]") for item in value))
+
+
+class _Entries:
+    """A map of one declared value."""
+
+    def __init__(self, item: Plan) -> None:
+        self._item = item
+        self.annotation = dict[str, _or_null(item.annotation)]  # type: ignore[misc]
+
+    def column(self) -> Column:
+        """See :class:`Plan`."""
+        return MapColumn(self._item.column())
+
+    def count(self, value: Any) -> int:
+        if type(value) is not dict:
+            return 0
+        return len(value) + sum(map(self._item.count, value.values()))
+
+    def strangers(self, value: Json, pattern: str) -> set[tuple[str, str]]:
+        if not isinstance(value, dict):
+            return set()
+        return set().union(
+            *(self._item.strangers(item, f"{pattern}[*]") for item in value.values())
+        )
 
 
 class ObjectPlan:
@@ -277,8 +303,9 @@ def is_covered(fields: tuple[Field, ...], depth: int = 1) -> bool:
     """Whether msgspec can name all fields, and none is nested near the limit of depth."""
     for field in fields:
         type_, level = field.type, depth
-        while isinstance(type_, ArrayType):
-            type_, level = type_.item.type, level + 1
+        while isinstance(type_, ArrayType | MapType):
+            inner = type_.item if isinstance(type_, ArrayType) else type_.value
+            type_, level = inner.type, level + 1
         nested = type_.fields if isinstance(type_, ObjectType) else ()
         if not is_nameable(field.name) or level >= MAX_DEPTH or not is_covered(nested, level + 1):
             return False
@@ -311,6 +338,8 @@ def _compile(type_: Type, pattern: str, learned: frozenset[tuple[str, str]]) -> 
             return _Untyped()
         case ArrayType(item=item):
             return _Items(_compile(item.type, f"{pattern}[*]", learned))
+        case MapType(value=value):
+            return _Entries(_compile(value.type, f"{pattern}[*]", learned))
         case ObjectType(fields=fields):
             return ObjectPlan(fields, pattern, learned)
         case _:

@@ -16,6 +16,8 @@ def _frozen(value: Any) -> Any:
     """A hashable stand-in: equal for equal JSON values, whatever the order of an object's keys."""
     if isinstance(value, dict):
         return frozenset((name, _frozen(member)) for name, member in value.items())
+    if isinstance(value, list) and value and isinstance(value[0], tuple):  # entries of a map
+        return frozenset((name, _frozen(member)) for name, member in value)
     if isinstance(value, list):
         return tuple(map(_frozen, value))
     return (type(value), value)

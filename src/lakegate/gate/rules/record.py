@@ -12,7 +12,9 @@ CODES = (
     Code("json.bom", "the value starts with a byte order mark"),
     Code("json.utf8", "the bytes are not UTF-8"),
     Code("json.depth", "arrays and objects are nested more than 64 deep"),
+    Code("json.magic", "the first bytes are those of another format"),
     Code("json.syntax", "the text is not JSON"),
+    Code("json.truncated", "the text ends before the value does"),
     Code("json.number", "NaN or Infinity, which JSON does not have"),
     Code("json.duplicateKey", "an object holds a key twice"),
     Code("json.trailing", "something follows the value"),
@@ -36,5 +38,6 @@ CODES = (
     Code("timestamp.leapSecond", "a leap second, which has no value in UTC microseconds"),
     Code("unknownField", "a field that the contract does not declare"),
     Code("sql", "a SQL rule of the contract is true of the record"),
+    Code("reference", "a key is not among those that another table has published"),
     Code("gate.error", "the gate itself failed on this record; please report it"),
 )

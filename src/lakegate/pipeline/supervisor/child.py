@@ -15,12 +15,16 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lakegate.errors import LakegateError
 from lakegate.pipeline.supervisor.heart import Heart, die_with_parent
 from lakegate.pipeline.supervisor.log import configure_logging
+
+if TYPE_CHECKING:
+    from lakegate.pipeline.project import Project
 
 __all__ = ["Part", "main"]
 
@@ -37,6 +41,7 @@ _log = logging.getLogger("lakegate.up")
 class _What(msgspec.Struct):
     role: str
     root: str
+    state: str
     streams: tuple[str, ...]
     beat_fd: int
     socket_fd: int | None
@@ -50,8 +55,21 @@ class Part:
     root: Path
     streams: tuple[str, ...]
     heart: Heart
+    state_folder: Path
     socket_fd: int | None = None
     leaving: threading.Event = field(default_factory=threading.Event)
+
+    def open_project(self) -> Project:
+        """The project by the configuration of the start and the newest good contracts.
+
+        Raises:
+            LakegateError: it cannot be opened.
+        """
+        from lakegate.pipeline.in_force import InForce
+        from lakegate.pipeline.project import Project
+
+        in_force = InForce(self.root, self.state_folder)
+        return Project(self.root, in_force.config(), in_force=in_force)
 
     def stopped(self) -> bool:
         """Whether to leave; asked by a loop at each turn, which is therefore a sign of life."""
@@ -71,7 +89,8 @@ def main(argument: str) -> int:
     what = msgspec.json.decode(argument, type=_What)
     die_with_parent(what.parent)
     configure_logging()
-    part = Part(Path(what.root), what.streams, Heart(what.beat_fd), what.socket_fd)
+    root, state = Path(what.root), Path(what.state)
+    part = Part(root, what.streams, Heart(what.beat_fd), state, what.socket_fd)
     signal.signal(signal.SIGTERM, lambda _number, _frame: part.leaving.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -31,7 +31,6 @@ def play(part: Part) -> None:
 
     from lakegate.ingest.error import IngestError
     from lakegate.pipeline.gateway import Gateway
-    from lakegate.pipeline.project import open_project
 
     def ping(_request: Request) -> Response:
         return Response(status_code=204)
@@ -43,7 +42,7 @@ def play(part: Part) -> None:
         return meters[0]
 
     listening = socket.socket(fileno=part.socket_fd)
-    with open_project(part.root) as project:
+    with part.open_project() as project:
         gateway = Gateway(project, listening=listening, wrap=wrap, routes=[Route(_PING, ping)])
         gateway.start()
         try:

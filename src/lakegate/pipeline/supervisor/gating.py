@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from functools import partial
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["play"]
 
+_log = logging.getLogger(__name__)
+
 
 def play(part: Part) -> None:
     """Judge until asked to leave; the round in hand is committed first."""
-    from lakegate.pipeline.project import open_project
+    from lakegate.gate.native.choice import said
 
+    _log.info("%s", said())
     part.heart.expect(*part.streams)
-    with open_project(part.root) as project:
+    with part.open_project() as project:
         threads = [
             threading.Thread(target=_judge, args=(part, project, name), name=name)
             for name in part.streams
@@ -50,6 +54,8 @@ def _run(part: Part, project: Project, persistent: Persistent) -> None:
         part.heart.turn(name)
         if time.monotonic() - began > 1:
             persistent.well()
+        passed = list(project.passed_over.items())
+        part.heart.facts["passed_over"] = {stream: dict(kinds) for stream, kinds in passed}
         return part.leaving.is_set()
 
     project.run(name, land=False, stopped=stopped)

@@ -27,10 +27,9 @@ def play(part: Part) -> None:
     from apscheduler.schedulers.background import BackgroundScheduler
 
     from lakegate.pipeline.agenda import entries
-    from lakegate.pipeline.project import open_project
     from lakegate.pipeline.schedule import trigger
 
-    with open_project(part.root) as project:
+    with part.open_project() as project:
         config = project.config.schedule
         agenda = entries([found.stream for found in project.found.values()], config)
     scheduler = BackgroundScheduler(
@@ -81,13 +80,14 @@ class _Desk:
             "audit": partial(self._audit, entry),
             "merge": lambda: agenda.merge(project(), entry.stream),
             "maintain": lambda: agenda.maintain(project(), entry.stream),
+            "maintain_models": lambda: agenda.maintain_models(project()),
             "prove": lambda: agenda.prove(project()),
             "models": lambda: agenda.run_models(project()),
         }
         self._guarded(entry.name, work[entry.job])
 
     def _audit(self, entry: Entry) -> None:
-        from lakegate.pipeline.agenda import Entry, audit_and_publish, merge
+        from lakegate.pipeline.agenda import Entry, audit_and_publish, has_models, merge
 
         project = self._open()
         config = project.config.schedule
@@ -96,7 +96,7 @@ class _Desk:
         )
         if moved and project.stream(entry.stream).cdc is not None:
             merge(project, entry.stream)
-        if moved and config.models and _has_models(project):
+        if moved and config.models and has_models(project):
             models = Entry("models", "", "")
             # Under one id, so that the publications of several streams lead to one run.
             self.scheduler.add_job(self.do, args=[models], id="models", replace_existing=True)
@@ -119,16 +119,13 @@ class _Desk:
 
     def _open(self) -> Project:
         """The project, opened again after a contract has changed; a broken one changes nothing."""
-        from lakegate.pipeline.project import open_project
-
-        root = self.part.root
         if self._project is None:
-            self._project = open_project(root)
+            self._project = self.part.open_project()
             self._seen = _stamp(self._project)
         elif self._seen != (stamp := _stamp(self._project)):
             self._seen = stamp
             try:
-                fresh = open_project(root)
+                fresh = self.part.open_project()
             except LakegateError as error:
                 _log.warning("audits go on with the contracts as they were: %s", error)
             else:
@@ -140,7 +137,3 @@ class _Desk:
 def _stamp(project: Project) -> object:
     folder = project.root / project.config.project.contracts
     return [(path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.odcs.y*ml"))]
-
-
-def _has_models(project: Project) -> bool:
-    return any((project.root / project.config.models.folder).glob("**/*.sql"))

@@ -19,9 +19,8 @@ __all__ = ["play"]
 def play(part: Part) -> None:
     """Land until asked to leave; then land what is still waiting, and leave."""
     from lakegate.pipeline.flow import new_lander, watch
-    from lakegate.pipeline.project import open_project
 
-    with open_project(part.root) as project:
+    with part.open_project() as project:
         work: list[tuple[Persistent, Callable[[], None]]] = []
         for name in part.streams:
             source = watch(project, project.found[name])
@@ -38,11 +37,12 @@ def play(part: Part) -> None:
 
 
 def _land(part: Part, lander: Lander) -> None:
-    """Commit by commit, until nothing waits."""
+    """Commit by commit, all that waits now; what comes meanwhile waits for the next interval."""
     from lakegate.pipeline.flow import land_once
 
+    ends = lander.ends()
     land_once(lander)  # first of all, since it finishes a table cut short in the making
     part.heart.turn()
-    while lander.waiting():
+    while lander.waiting(ends):
         land_once(lander)
         part.heart.turn()

@@ -16,7 +16,7 @@ import msgspec
 
 __all__ = ["LineFormatter", "Lines", "LogLine", "configure_logging", "parse"]
 
-_QUIET = ("pyiceberg", "sqlalchemy", "apscheduler", "httpx", "uvicorn")
+_QUIET = ("pyiceberg", "sqlalchemy", "apscheduler", "httpx", "uvicorn", "apprise")
 _LONGEST = 16_384  # characters of one line
 
 

@@ -20,6 +20,7 @@ def main(folder: str) -> int:
     """See the module."""
     from lakegate.pipeline.agenda import entries
     from lakegate.pipeline.flow import watch
+    from lakegate.pipeline.in_force import InForce
     from lakegate.pipeline.project import open_project
     from lakegate.pipeline.up import Plan
 
@@ -29,7 +30,14 @@ def main(folder: str) -> int:
             entries([found.stream for found in project.found.values()], project.config.schedule)
             for found in project.found.values():
                 watch(project, found)  # a version claimed by another contract is told now
-            plan = Plan(tuple(project.found))
+            files = dict.fromkeys(found.file for found in project.found.values())
+            InForce(project.root, project.state_folder).begin(project.config, files)
+            there = project.log.topics()
+            partitions = {
+                name: there.get(found.stream.topic("raw"), 1)
+                for name, found in project.found.items()
+            }
+            plan = Plan(tuple(project.found), partitions)
     except LakegateError as error:
         sys.stderr.write(f"{error}\n")
         return 2

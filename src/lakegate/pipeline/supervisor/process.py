@@ -46,7 +46,7 @@ class PartProcess:
     that started it.
     """
 
-    def __init__(self, spec: PartSpec, root: Path) -> None:
+    def __init__(self, spec: PartSpec, root: Path, state_folder: Path) -> None:
         """Start the process."""
         self.spec = spec
         self.started = time.monotonic()
@@ -58,6 +58,7 @@ class PartProcess:
         what = {
             "role": spec.role,
             "root": str(root),
+            "state": str(state_folder),
             "streams": spec.streams,
             "beat_fd": beat_end,
             "socket_fd": spec.socket_fd,

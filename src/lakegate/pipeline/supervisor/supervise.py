@@ -164,7 +164,7 @@ class Supervisor:
     def _start(self, part: _Part) -> None:
         part.killed = None
         try:
-            part.process = PartProcess(part.spec, self._root)
+            part.process = PartProcess(part.spec, self._root, self._state_folder)
         except OSError as error:
             self._ended(part, f"cannot be started: {error.strerror}", time.monotonic())
             return

@@ -42,9 +42,8 @@ def play(part: Part) -> None:
 def _count(part: Part) -> None:
     """The numbers of the flow, every few seconds."""
     from lakegate.pipeline.numbers import Collector
-    from lakegate.pipeline.project import open_project
 
-    with open_project(part.root) as project:
+    with part.open_project() as project:
         collector = Collector(project)
         persistent = Persistent("numbers", part.heart)
 
@@ -59,10 +58,9 @@ def _count(part: Part) -> None:
 
 def _alert(part: Part) -> None:
     """Service levels, incidents and alerts, every few seconds; and what becomes of the parts."""
-    from lakegate.pipeline.project import open_project
     from lakegate.pipeline.watching import Watch
 
-    with open_project(part.root) as project, Watch(project, write=_say) as watch:
+    with part.open_project() as project, Watch(project, write=_say) as watch:
         told: dict[str, str] = {}
         while not part.leaving.is_set():
             board = read_board(project.state_folder)

@@ -1,0 +1,1 @@
+"""The tools people use today, on the records and rules of :mod:`benchmarks.orders`."""

@@ -1,0 +1,1 @@
+"""The gate of a stream of change events: envelope, layout, values."""

@@ -1,0 +1,120 @@
+"""The rejected records of a batch, made when somebody looks at them.
+
+The native path keeps failures as columns of codes. Most who get a verdict want to know how many
+records were rejected, where they stood, and the reasons as an Arrow column for the dead letter
+topic: none of them needs a Python object for each failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from lakegate.gate.verdict import Failure, Rejected
+
+__all__ = ["REASONS", "Rejections", "reasons_of"]
+
+REASONS = pa.list_(
+    pa.struct(
+        [
+            pa.field(name, pa.string(), nullable=False)
+            for name in ("path", "rule", "expected", "observed", "severity")
+        ]
+    )
+)
+"""The type of a column of reasons, as a dead letter has them."""
+
+_Index = npt.NDArray[np.int64]
+
+
+class Rejections(Sequence[Rejected]):
+    """Rejected records in input order, each made when it is asked for; equal to a list of them.
+
+    ``positions`` are theirs in the batch (int64, ascending). ``make`` makes a record by its
+    position; ``known`` has those that exist already; ``reasons`` makes a :data:`REASONS` array of
+    the positions it is given, none of them in ``known``. ``is_critical`` says of the others, at
+    once, whether any failure of theirs pauses the stream.
+    """
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __init__(
+        self,
+        positions: _Index,
+        known: Mapping[int, Rejected],
+        *,
+        make: Callable[[int], Rejected],
+        reasons: Callable[[_Index], pa.Array],
+        is_critical: bool,
+    ) -> None:
+        self.positions = positions
+        self._known = known
+        self._make = make
+        self._reasons = reasons
+        self._is_critical = is_critical
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @overload
+    def __getitem__(self, at: int) -> Rejected: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Rejected]: ...
+
+    def __getitem__(self, at: int | slice) -> Rejected | list[Rejected]:
+        if isinstance(at, slice):
+            return [self._at(position) for position in self.positions[at].tolist()]
+        return self._at(int(self.positions[at]))
+
+    def __iter__(self) -> Iterator[Rejected]:
+        return map(self._at, self.positions.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(Rejected.__eq__, self, other))
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def _at(self, position: int) -> Rejected:
+        known = self._known.get(position)
+        return self._make(position) if known is None else known
+
+    @property
+    def critical(self) -> bool:
+        """Whether any failure pauses the stream."""
+        return self._is_critical or any(found.critical for found in self._known.values())
+
+    def reasons(self) -> pa.Array:
+        """The failures of each record as a :data:`REASONS` array."""
+        if not self._known:
+            return self._reasons(self.positions)
+        known = np.array(sorted(self._known), dtype=np.int64)
+        others = np.setdiff1d(self.positions, known, assume_unique=True)
+        both = pa.concat_arrays(
+            [self._reasons(others), reasons_of([self._known[at] for at in known.tolist()])]
+        )
+        return both.take(pa.array(np.argsort(np.concatenate([others, known]), kind="stable")))
+
+
+def reasons_of(rejected: Sequence[Rejected]) -> pa.Array:
+    """The failures of each record as a :data:`REASONS` array."""
+    if isinstance(rejected, Rejections):
+        return rejected.reasons()
+    return pa.array([list(map(_reason, record.failures)) for record in rejected], REASONS)
+
+
+def _reason(failure: Failure) -> dict[str, Any]:
+    return {
+        "path": failure.path,
+        "rule": failure.rule,
+        "expected": failure.expected,
+        "observed": failure.observed,
+        "severity": failure.severity.value,
+    }

@@ -1,0 +1,1 @@
+"""Row rules evaluated: record by record, which is the specification, and over columns."""
