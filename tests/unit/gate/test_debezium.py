@@ -429,3 +429,9 @@ def test_recorded_events_of_postgresql(name: str, said: dict[str, str]) -> None:
         Decimal("2.20"),
     ]
     assert rows[-1]["_transaction"] == rows[-2]["_transaction"] == "740"
+
+
+@pytest.mark.parametrize("ts_ms", [253_402_300_800_000, -62_135_596_800_001, 10**17])
+def test_a_source_time_that_no_reader_could_show_is_null(ts_ms: int) -> None:
+    accepted = judge(debezium_event("c", after={"id": 1, "name": "a"}, ts_ms=ts_ms)).accepted
+    assert [row["_source_ts"] for row in accepted.to_pylist()] == [None]

@@ -20,6 +20,7 @@ import pyarrow as pa
 from lakegate.contract.cdc import CdcSchema
 from lakegate.contract.record_format import RecordFormat
 from lakegate.contract.stream import Place, RuleKind, Stream, UnknownFields
+from lakegate.contract.temporal import MAX_TIMESTAMP_US, MIN_TIMESTAMP_US
 from lakegate.errors import GateError
 from lakegate.gate.debezium.envelope import (
     Change,
@@ -421,8 +422,10 @@ def _leads(step: str, name: str) -> bool:
 
 
 def _within(micros: int | None) -> int | None:
-    """None for a time that a 64-bit count of microseconds does not hold."""
-    return micros if micros is not None and -(1 << 62) < micros < 1 << 62 else None
+    """None for a time outside the years 0001 to 9999, which no reader could show."""
+    if micros is None or not MIN_TIMESTAMP_US <= micros <= MAX_TIMESTAMP_US:
+        return None
+    return micros
 
 
 def _without(stream: Stream, unjudged: frozenset[str]) -> Stream:
