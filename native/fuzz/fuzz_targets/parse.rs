@@ -4,7 +4,7 @@
 //! rest is the record. No input may panic; a record that is kept must be an object that serde_json
 //! reads too; a record is judged alike alone and between others.
 #![no_main]
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../src/check/mod.rs"]
 mod check;
