@@ -140,15 +140,14 @@ class Lander:
         self, stream: Stream, partitions: list[TopicPartition]
     ) -> dict[TopicPartition, int]:
         """Where to read on, as the table says; the group is put right when the table is asked."""
-        if self._next is None:
+        known = self._next
+        if known is None:
             landed = self._lake.landed(stream)
             known = {source: landed[source] for source in partitions if source in landed}
             self._check(known)
             self._next = known
-            self._advance(known)
-        return {
-            source: self._next.get(source, self._log.start_offset(source)) for source in partitions
-        }
+            self._advance(known)  # which forgets `_next` again where another lander was sooner
+        return {source: known.get(source, self._log.start_offset(source)) for source in partitions}
 
     def _check(self, landed: Mapping[TopicPartition, int]) -> None:
         for source, position in landed.items():
