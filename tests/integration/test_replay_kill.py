@@ -102,7 +102,7 @@ def test_a_worker_killed_over_replayed_records(tmp_path: Path, point: str) -> No
     check(tmp_path, 140)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_killed_at_random(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     count = 140
@@ -112,7 +112,7 @@ def test_killed_at_random(tmp_path: Path, seed: int) -> None:
     cause = next(c.id for c in causes if c.rule == "type")
     commands = [("replay",), ("replay", "--again"), ("run", "--until-idle"), ("land",)]
     commands.append(("deadletter", "discard", "--cause", cause, "--reason", "chaos"))
-    for turn in range(12):
+    for turn in range(8):
         send(tmp_path, count, count + 20)
         count += 20
         crowd = [start(tmp_path, *words) for words in chance.sample(commands, 3)]
