@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from sqlglot import exp
 
 from lakegate.contract.sql.literal import Unsupported
@@ -22,7 +24,7 @@ from lakegate.contract.type import Field, ObjectType
 __all__ = ["Paths"]
 
 
-class Paths:
+class Paths(ABC):
     """The names that are known: ``fields`` of the object, ``tables`` that may stand before them."""
 
     def __init__(self, fields: tuple[Field, ...], tables: frozenset[str]) -> None:
@@ -30,9 +32,9 @@ class Paths:
         self.tables = tables
         self.parameters: dict[str, Parameter] = {}
 
+    @abstractmethod
     def build(self, node: exp.Expression) -> Expression:
         """Any expression."""
-        raise NotImplementedError
 
     def column(self, node: exp.Expression) -> Expression:
         """A column, a member of an object, or what a lambda calls an item."""
