@@ -92,8 +92,9 @@ def enqueue(
 class AlertStore:
     """Hands out alerts to deliver and remembers how it went.
 
-    Every method raises StateError when the database does. A clock that went back neither keeps a
-    claim for ever nor a retry waiting longer than :data:`MAX_DELAY`.
+    Every method raises StateError when the database does. Processes whose clocks differ by less than
+    :data:`MAX_DELAY` never hold the same alert; a clock that went back further keeps neither a claim
+    nor a retry waiting for longer than that.
     """
 
     def __init__(self, database: Database) -> None:
@@ -207,13 +208,15 @@ _UNCLAIMED: dict[str, Any] = {"claimed_at": None, "claimed_until": None}
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    at = time_text(now)
+    # A claim from a little later than ``now`` is another process's, made while this one waited for
+    # its turn to write; only one from much later tells of a clock that went back.
+    at, beyond = time_text(now), time_text(now + MAX_DELAY)
     free = or_(
         alerts.c.claimed_until.is_(None),
         alerts.c.claimed_until <= at,
-        alerts.c.claimed_at > at,  # the clock went back
+        alerts.c.claimed_at > beyond,
     )
-    ready = or_(alerts.c.due_at <= at, alerts.c.due_at > time_text(now + MAX_DELAY))
+    ready = or_(alerts.c.due_at <= at, alerts.c.due_at > beyond)
     return (alerts.c.state == AlertState.WAITING.value) & free & ready
 
 

@@ -52,6 +52,13 @@ def test_a_claim_runs_out_and_a_clock_gone_back_frees_it(store, database):
     assert store.claim("c", now=after(-3_600), lease=LEASE) is not None
 
 
+def test_who_read_the_clock_before_waiting_for_the_database_takes_no_claim_away(store, database):
+    put(database, 1)
+    assert store.claim("c", now=after(5), lease=LEASE) is not None
+    assert store.claim("c", now=NOW, lease=LEASE) is None
+    assert store.channels_due(NOW) == []
+
+
 def test_later_and_later_and_the_whole_channel_waits(store, database):
     put(database, 1)
     put(database, 2)
