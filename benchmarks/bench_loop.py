@@ -38,7 +38,7 @@ _MB = 1 << 20
 
 
 def main(arguments: list[str]) -> None:
-    count = 50_000 if "--quick" in arguments else 400_000
+    count = 50_000 if "--quick" in arguments else 800_000
     _run(records(2_000))  # imports and first compilations are not what is measured
     for bad in (0.0, 0.01, 0.2):
         values = records(count, bad=bad)

@@ -97,10 +97,15 @@ class Lander:
         self._advance({source: after for source, (_, after) in read.offsets.items()})
         reach("lake.land.advanced")
         self._maintain(stream)
-        del read
-        # A lander lives for months; Arrow's allocator would keep what one big commit once needed.
-        pa.default_memory_pool().release_unused()
         return rows
+
+    def rest(self) -> None:
+        """Give back what commits needed; call before waiting for more to land.
+
+        A lander lives for months, and Arrow's allocator keeps what one big commit once had. Between
+        commits that follow one another, taking it anew would cost more than it saves.
+        """
+        pa.default_memory_pool().release_unused()
 
     def ends(self) -> dict[TopicPartition, int]:
         """Where each partition of the validated topic ends now."""

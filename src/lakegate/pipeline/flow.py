@@ -20,7 +20,7 @@ from lakegate.gate import compile as compile_gate
 from lakegate.pipeline.contracts import ContractWatch, StreamFile
 from lakegate.pipeline.crew import Task, run_crew
 from lakegate.pipeline.current import check_source
-from lakegate.runner.base import Progress
+from lakegate.runner.base import GATE_GROUP, Progress
 from lakegate.runner.embedded import Worker
 from lakegate.runner.share import FileShare
 from lakegate.topic.base import TopicPartition
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from lakegate.lake.landing import Lander
     from lakegate.pipeline.project import Project
 
-__all__ = ["land_once", "land_waiting", "new_lander", "run_forever", "run_until_idle", "watch"]
+__all__ = ["land_all", "land_waiting", "new_lander", "run_forever", "run_until_idle", "watch"]
 
 _log = logging.getLogger("lakegate.pipeline")
 
 Tell = Callable[[str, Progress], None]
 
 _LANDING_LOOK_S = 0.02
+_FEWEST = 8  # beside the gate, a commit has at least this part of `[landing] max_rows`
 _LOST_RACES = 5  # after which a landing says that another one is always quicker
 
 
@@ -117,21 +118,28 @@ def _task(project: Project, chosen: Sequence[StreamFile], until: Literal["idle"]
 def _landing_beside(
     project: Project, found: StreamFile, stopped: Callable[[], bool]
 ) -> Iterator[None]:
-    """Land the stream in a thread of its own while it is judged: full commits, at the end the rest.
+    """Land the stream in a thread of its own while it is judged, and at the end the rest.
 
-    The rest stays where it is when the judging failed or was stopped.
+    Commits begin small and end small, so that both threads have work from the first records to the
+    last: each waits for as many rows as landed before it, or as are still to be judged if those are
+    fewer. The rest stays where it is when the judging failed or was stopped.
     """
+    from lakegate.lake.landing import GROUP as LANDING_GROUP
+
     source = watch(project, found)
     over, given_up = threading.Event(), threading.Event()
     failed: list[Exception] = []
 
     def work(log: EmbeddedLog) -> None:
         lander = new_lander(project, source, log)
+        most, landed = project.config.landing.max_rows, 0
         while not over.wait(_LANDING_LOOK_S):
-            if _rows_waiting(log, found.stream) >= project.config.landing.max_rows:
-                land_once(lander)
+            waiting = _lag(log, found.stream.topic("validated"), LANDING_GROUP)
+            enough = min(landed, _lag(log, found.stream.topic("raw"), GATE_GROUP))
+            if waiting >= min(most, max(enough, most // _FEWEST)):
+                landed += _land_once(lander)
         if not given_up.is_set() and not stopped():
-            _land_all(lander)
+            land_all(lander)
 
     def run() -> None:
         try:
@@ -157,34 +165,37 @@ def _landing_beside(
         raise failed[0]
 
 
-def _rows_waiting(log: EmbeddedLog, stream: Stream) -> int:
-    """How many validated rows have not landed, as the log knows; cheap."""
-    from lakegate.lake.landing import GROUP
-
-    topic = stream.topic("validated")
-    waiting = 0
+def _lag(log: EmbeddedLog, topic: str, group: str) -> int:
+    """How many records of a topic a consumer group has before it; cheap."""
+    lag = 0
     for number in range(log.topics().get(topic, 0)):
         source = TopicPartition(topic, number)
-        landed = log.committed(GROUP, source)
-        waiting += log.end_offset(source) - (log.start_offset(source) if landed is None else landed)
-    return waiting
+        done = log.committed(group, source)
+        lag += log.end_offset(source) - (log.start_offset(source) if done is None else done)
+    return lag
 
 
 def land_waiting(project: Project, found: StreamFile) -> int:
     """Land what is waiting of one stream, commit by commit; return the number of rows."""
-    return _land_all(new_lander(project, watch(project, found), project.log))
+    return land_all(new_lander(project, watch(project, found), project.log))
 
 
-def _land_all(lander: Lander) -> int:
-    """Commit by commit until nothing waits; return the number of rows."""
-    ends = lander.ends()  # what comes meanwhile waits for the next interval
-    total = land_once(lander)  # first of all, since it finishes a table cut short in the making
+def land_all(lander: Lander, *, turn: Callable[[], None] = lambda: None) -> int:
+    """Commit by commit, all that waits now, with a ``turn`` after each; return the number of rows.
+
+    What comes meanwhile waits for the next interval.
+    """
+    ends = lander.ends()
+    total = _land_once(lander)  # first of all, since it finishes a table cut short in the making
+    turn()
     while lander.waiting(ends):
-        total += land_once(lander)
+        total += _land_once(lander)
+        turn()
+    lander.rest()
     return total
 
 
-def land_once(lander: Lander) -> int:
+def _land_once(lander: Lander) -> int:
     """One commit; one that was lost to another lander is begun again. Returns the rows."""
     for attempt in range(_LOST_RACES):
         try:
@@ -267,7 +278,7 @@ def _land_forever(
     while not should_stop():
         for lander in landers:
             try:
-                _land_all(lander)
+                land_all(lander)
             except LakegateError as error:
                 if not error.transient:
                     raise

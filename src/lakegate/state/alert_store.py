@@ -92,9 +92,9 @@ def enqueue(
 class AlertStore:
     """Hands out alerts to deliver and remembers how it went.
 
-    Every method raises StateError when the database does. Processes whose clocks differ by less than
-    :data:`MAX_DELAY` never hold the same alert; a clock that went back further keeps neither a claim
-    nor a retry waiting for longer than that.
+    Every method raises StateError when the database does. Processes whose clocks differ by less
+    than :data:`MAX_DELAY` never hold the same alert; a clock that went back further keeps neither a
+    claim nor a retry waiting for longer than that.
     """
 
     def __init__(self, database: Database) -> None:

@@ -70,13 +70,20 @@ class Nulls:
         self.count = 0  # of all values, null or not
         self._found: list[_Index] = []
 
-    def add(self, values: list[Any], type_: type) -> int:
-        """Count the values, of which all of another type are null; how many of them are absent."""
+    def fill(self, values: list[Any], type_: type, filler: Any) -> tuple[list[Any], int]:
+        """Take values, of which all of another type are null.
+
+        Returns them with ``filler`` for each null, and how many of those are absent.
+        """
         null = [position for position, value in enumerate(values) if type(value) is not type_]
         if null:
             self._found.append(np.array(null, dtype=np.int64) + self.count)
         self.count += len(values)
-        return len(null) - values.count(None)
+        filled, absent = values.copy(), 0
+        for position in null:
+            absent += filled[position] is not None
+            filled[position] = filler
+        return filled, absent
 
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """True for each null; None when there is none."""
@@ -104,8 +111,8 @@ class TextColumn:
         try:
             joined = _SEPARATOR.join(values)
         except TypeError:
-            absent = self._nulls.add(values, str)
-            joined = _SEPARATOR.join([value if type(value) is str else "" for value in values])
+            values, absent = self._nulls.fill(values, str, "")
+            joined = _SEPARATOR.join(values)
         else:
             self._nulls.count += len(values)
         self._chunks.append(joined)
@@ -180,8 +187,8 @@ class IntegerColumn:
         try:
             packed = struct.pack(layout, *values)
         except struct.error:
-            absent = self._nulls.add(values, int)
-            packed = struct.pack(layout, *[v if type(v) is int else 0 for v in values])
+            values, absent = self._nulls.fill(values, int, 0)
+            packed = struct.pack(layout, *values)
         else:
             self._nulls.count += len(values)
         self._chunks.append(packed)
@@ -208,8 +215,8 @@ class BooleanColumn:
         try:
             packed = bytes(values)
         except TypeError:
-            absent = self._nulls.add(values, bool)
-            packed = bytes([value is True for value in values])
+            values, absent = self._nulls.fill(values, bool, False)
+            packed = bytes(values)
         else:
             self._nulls.count += len(values)
         self._chunks.append(packed)
@@ -294,8 +301,7 @@ class ItemsColumn:
         try:
             lengths = np.fromiter(map(len, values), np.int32, len(values))
         except TypeError:
-            absent = self._nulls.add(values, list)
-            values = [value if type(value) is list else [] for value in values]
+            values, absent = self._nulls.fill(values, list, ())
             lengths = np.fromiter(map(len, values), np.int32, len(values))
         else:
             self._nulls.count += len(values)
@@ -329,8 +335,7 @@ class MapColumn:
 
     def add(self, values: list[Any], place: Place) -> Added:
         """See :class:`Column`."""
-        absent = self._nulls.add(values, dict)
-        maps = [value if type(value) is dict else {} for value in values]
+        maps, absent = self._nulls.fill(values, dict, {})
         lengths = np.fromiter(map(len, maps), np.int32, len(maps))
         self._lengths.append(lengths)
         keys = list(chain.from_iterable(maps))

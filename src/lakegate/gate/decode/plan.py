@@ -228,11 +228,8 @@ class ObjectColumn:
         try:
             columns = plan.transpose(values)
         except AttributeError:
-            absent = self._nulls.add(values, plan.annotation)
-            nothing, present = plan.nothing, plan.annotation
-            columns = plan.transpose(
-                [value if type(value) is present else nothing for value in values]
-            )
+            values, absent = self._nulls.fill(values, plan.annotation, plan.nothing)
+            columns = plan.transpose(values)
         else:
             self._nulls.count += len(values)
         keys = 0

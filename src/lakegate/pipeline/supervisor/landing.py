@@ -10,7 +10,6 @@ from lakegate.pipeline.supervisor.trouble import Persistent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lakegate.lake.landing import Lander
     from lakegate.pipeline.supervisor.child import Part
 
 __all__ = ["play"]
@@ -18,14 +17,16 @@ __all__ = ["play"]
 
 def play(part: Part) -> None:
     """Land until asked to leave; then land what is still waiting, and leave."""
-    from lakegate.pipeline.flow import new_lander, watch
+    from lakegate.pipeline.flow import land_all, new_lander, watch
 
     with part.open_project() as project:
-        work: list[tuple[Persistent, Callable[[], None]]] = []
+        work: list[tuple[Persistent, Callable[[], object]]] = []
         for name in part.streams:
             source = watch(project, project.found[name])
             lander = new_lander(project, source, project.log)
-            work.append((Persistent(name, part.heart), partial(_land, part, lander)))
+            work.append(
+                (Persistent(name, part.heart), partial(land_all, lander, turn=part.heart.turn))
+            )
         last = False
         while not last:
             last = part.leaving.is_set()
@@ -34,15 +35,3 @@ def play(part: Part) -> None:
                 part.heart.turn()
             if not last:
                 part.pause(project.config.landing.interval_s)
-
-
-def _land(part: Part, lander: Lander) -> None:
-    """Commit by commit, all that waits now; what comes meanwhile waits for the next interval."""
-    from lakegate.pipeline.flow import land_once
-
-    ends = lander.ends()
-    land_once(lander)  # first of all, since it finishes a table cut short in the making
-    part.heart.turn()
-    while lander.waiting(ends):
-        land_once(lander)
-        part.heart.turn()

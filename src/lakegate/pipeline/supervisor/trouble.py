@@ -29,7 +29,7 @@ class Persistent:
     failures: int = 0
     due: float = 0.0
 
-    def attempt(self, work: Callable[[], None]) -> bool:
+    def attempt(self, work: Callable[[], object]) -> bool:
         """Do it if it is time; whether it was done and went well."""
         if time.monotonic() < self.due:
             return False
