@@ -1,9 +1,9 @@
 """One set of vectorised rules over decoded columns: which rows have no failure at all.
 
-Certifying is one-sided. A row is good only when its types, its nulls, every constraint and every rule
-are proven good; any other row is doubtful and goes to the reference path, which finds the failures.
-If its values are proven and only a constraint is not, the reference is asked for those failures alone,
-and the row stands where none of them rejects.
+Certifying is one-sided. A row is good only when its types, its nulls, every constraint and every
+rule are proven good; any other row is doubtful and goes to the reference path, which finds the
+failures. If its values are proven and only a constraint is not, the reference is asked for those
+failures alone, and the row stands where none of them rejects.
 A decoder joins by producing :class:`lakegate.gate.decode.base.Decoded`, and a rule by its
 ``check_array``; neither knows the other.
 """
@@ -70,7 +70,7 @@ class Certified:
         return cls(Decoded(np.array([], dtype=np.int64), [], {}), none, none, {})
 
     def is_read(self, position: int) -> bool:
-        """Whether the values of the record at that position, which is in ``doubts``, are certain."""
+        """Whether the values of the record at a position in ``doubts`` are certain."""
         return bool(self.read[np.searchsorted(self.rows.index, position)])
 
     def sure(self, noted: Sequence[int] = ()) -> Decoded:
