@@ -8,41 +8,19 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakegate.contract.stream import Stream
-from lakegate.gate import Verdict, compile  # noqa: A004 - as users write it
-from lakegate.gate import gate as gate_module
+from lakegate.gate import compile  # noqa: A004 - as users write it
 from lakegate.gate.decode.reference import ReferenceDecoder
 from lakegate.gate.decode.struct import StructDecoder
 from lakegate.gate.native.choice import native_module
-from lakegate.gate.rejections import reasons_of
 from lakegate.testing.sample import to_json
 from lakegate.testing.strategy import batches, streams
+from tests.property.paths import assert_same, in_columns
 
 _LAW = settings(
     max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-
-def _fast(stream: Stream, values: list[bytes | None], decoder: object = None) -> Verdict:
-    """The verdict of a decoder, however small the batch."""
-    few, gate_module._FEW = gate_module._FEW, 0
-    try:
-        return compile(stream, decoder=decoder)(values)  # type: ignore[arg-type]
-    finally:
-        gate_module._FEW = few
-
-
-def _assert_same(one: Verdict, other: Verdict) -> None:
-    assert one.rejected == other.rejected
-    assert one.noted == other.noted
-    assert one.accepted_index.equals(other.accepted_index)
-    assert one.accepted.schema.equals(other.accepted.schema, check_metadata=True)
-    assert one.accepted.to_pylist() == other.accepted.to_pylist()
-    assert reasons_of(one.rejected).equals(reasons_of(other.rejected))
-    assert one.unknown_paths == other.unknown_paths
-    assert list(one.tombstones) == list(other.tombstones)
 
 
 @_LAW
@@ -70,12 +48,12 @@ def test_all_paths_agree(data: st.DataObject) -> None:
     stream = data.draw(streams())
     values = data.draw(batches(stream))
     reference = compile(stream, decoder="reference")(values)
-    _assert_same(_fast(stream, values, StructDecoder(stream)), reference)
-    _assert_same(_fast(stream, values, ReferenceDecoder(stream)), reference)
+    assert_same(in_columns(stream, values, StructDecoder(stream)), reference)
+    assert_same(in_columns(stream, values, ReferenceDecoder(stream)), reference)
     if native_module() is not None:
         native = compile(stream, decoder="native")
-        _assert_same(native(values), reference)
-        _assert_same(native(pa.array(values, pa.large_binary())), reference)
+        assert_same(native(values), reference)
+        assert_same(native(pa.array(values, pa.large_binary())), reference)
 
 
 @_LAW
@@ -85,7 +63,7 @@ def test_cutting_the_batch_anywhere_changes_nothing(data: st.DataObject) -> None
     values = data.draw(batches(stream))
     cut = data.draw(st.integers(0, len(values)))
     gate = compile(stream)
-    whole = _fast(stream, values)
+    whole = in_columns(stream, values)
     head, tail = gate(values[:cut]), gate(values[cut:])
     assert whole.accepted.to_pylist() == head.accepted.to_pylist() + tail.accepted.to_pylist()
     assert [found.failures for found in whole.rejected] == [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -25,9 +24,8 @@ from lakegate.contract.type import (
     TimeType,
     Type,
 )
-from lakegate.gate import ReferenceSet, Verdict, compile  # noqa: A004 - as users write it
-from lakegate.gate import gate as gate_module
-from lakegate.gate.native.choice import native_module
+from lakegate.gate import ReferenceSet, compile  # noqa: A004 - as users write it
+from tests.property.paths import assert_same, verdicts
 
 # A type with the texts of values that are its own: few, so that keys meet.
 _POOLS: list[tuple[Type, list[str]]] = [
@@ -82,27 +80,14 @@ def _cases(draw: st.DrawFn) -> tuple[Stream, dict[str, ReferenceSet], list[bytes
     return stream, {"r": ReferenceSet(known, table="there", snapshot_id=1)}, values
 
 
-def _verdicts(stream: Stream, sets: dict[str, ReferenceSet], values: list[bytes]) -> list[Verdict]:
-    few, gate_module._FEW = gate_module._FEW, 0
-    try:
-        paths: list[Any] = ["reference", "fast"]
-        if native_module() is not None:
-            paths.append("native")
-        return [compile(stream, decoder=path).refer(sets)(values) for path in paths]
-    finally:
-        gate_module._FEW = few
-
-
 @settings(max_examples=150, deadline=None)
 @given(_cases())
 def test_all_paths_agree(case: tuple[Stream, dict[str, ReferenceSet], list[bytes]]) -> None:
-    first, *others = _verdicts(*case)
+    stream, sets, values = case
+    first, *others = verdicts(stream, values, sets)
+    assert first.references == {"r": 1}
     for other in others:
-        assert list(first.rejected) == list(other.rejected)
-        assert first.accepted.equals(other.accepted)
-        assert first.accepted_index.equals(other.accepted_index)
-        assert first.accepted.schema.equals(other.accepted.schema, check_metadata=True)
-        assert first.references == other.references == {"r": 1}
+        assert_same(first, other)
 
 
 @settings(max_examples=80, deadline=None)

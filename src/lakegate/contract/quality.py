@@ -30,6 +30,7 @@ from lakegate.contract.type import (
     MapType,
     ObjectType,
     Severity,
+    Type,
 )
 
 __all__ = [
@@ -203,16 +204,24 @@ def _metric(entry: Node, about: Quality, report: Report) -> str | None:
         advice = f"did you mean `{near}`?" if near else f"metrics: {', '.join(METRICS)}"
         report.add("LG503", entry.find((key,)).at, f"unknown metric `{name}`", advice=advice)
         return None
-    complex_type = about.field is not None and isinstance(
-        about.field.type, ArrayType | ObjectType | MapType | AnyType
-    )
-    if about.level not in levels or (complex_type and name in ("invalidValues", "duplicateValues")):
-        where = "a single value" if about.level in levels else " or ".join(sorted(levels))
-        message = f"`{name}` is a metric of {where}"
+    at = entry.find((key,)).at
+    if about.level not in levels:
+        message = f"`{name}` is a metric of {' or '.join(sorted(levels))}"
         advice = "move the rule to a property" if about.field is None else "move it to the object"
-        report.add("LG504", entry.find((key,)).at, message, advice=advice)
+        report.add("LG504", at, message, advice=advice)
+        return None
+    if about.field is not None and name in _of_one_value(about.field.type):
+        advice = "judge what is inside it, or whether it is there at all with `nullValues`"
+        report.add("LG504", at, f"`{name}` is a metric of a single value", advice=advice)
         return None
     return name
+
+
+def _of_one_value(type_: Type) -> tuple[str, ...]:
+    """The metrics that compare values, and have nothing to compare in a value of this type."""
+    if isinstance(type_, ArrayType | ObjectType | MapType):
+        return ("invalidValues", "missingValues", "duplicateValues")
+    return ("invalidValues", "duplicateValues") if isinstance(type_, AnyType) else ()
 
 
 def _place(

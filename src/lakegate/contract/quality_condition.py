@@ -9,7 +9,7 @@ from lakegate.contract.document import Node
 from lakegate.contract.option import check_pattern, json_text
 from lakegate.contract.problem import Report, nearest
 from lakegate.contract.stream import RuleKind
-from lakegate.contract.type import Field
+from lakegate.contract.type import AnyType, Field, StringType
 
 __all__ = [
     "OPERATORS",
@@ -152,7 +152,11 @@ def arguments(entry: Node, metric: str | None, about: Quality, report: Report) -
 def _read_arguments(given: dict[str, Node], about: Quality, report: Report) -> Arguments:
     pattern = given.get("pattern")
     text = pattern.value if pattern is not None else None
-    if pattern is not None and (not isinstance(text, str) or not check_pattern(pattern, report)):
+    if pattern is not None and not (
+        isinstance(text, str)
+        and check_pattern(pattern, report)
+        and _is_text(pattern, about, report)
+    ):
         text = None
     valid, missing = given.get("validValues"), given.get("missingValues")
     properties = given.get("properties") if about.field is None else None
@@ -171,6 +175,16 @@ def _read_arguments(given: dict[str, Node], about: Quality, report: Report) -> A
         pattern=text if isinstance(text, str) else None,
         properties=tuple(names),
     )
+
+
+def _is_text(pattern: Node, about: Quality, report: Report) -> bool:
+    """Whether the column is text; if not, it is reported. A number has many spellings."""
+    if about.field is None or isinstance(about.field.type, StringType | AnyType):
+        return True
+    message = f"`pattern` does not apply to `{about.column}`, which is no string"
+    advice = "judge it with `validValues`, a `minimum` or a `maximum`, or make it a string"
+    report.add("LG301", pattern.at, message, advice=advice)
+    return False
 
 
 def _texts(node: Node | None, report: Report) -> tuple[str | None, ...] | None:

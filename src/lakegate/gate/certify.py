@@ -2,8 +2,8 @@
 
 Certifying is one-sided. A row is good only when its types, its nulls, every constraint and every
 rule are proven good; any other row is doubtful and goes to the reference path, which finds the
-failures. If its values are proven and only a constraint is not, the reference is asked for those
-failures alone, and the row stands where none of them rejects.
+failures. If its values are proven and only constraints or rules are not, the reference is asked for
+those failures alone, and the row stands where none of them rejects.
 A decoder joins by producing :class:`lakegate.gate.decode.base.Decoded`, and a rule by its
 ``check_array``; neither knows the other.
 """
@@ -34,7 +34,7 @@ from lakegate.contract.type import (
     Type,
 )
 from lakegate.gate.decode.base import Decoded
-from lakegate.gate.reference import Check, compile_checks
+from lakegate.gate.reference import Check, Doubt, compile_checks
 from lakegate.gate.references import HeldReference
 from lakegate.gate.schema import arrow_field, arrow_schema
 from lakegate.gate.sql.columns import NotVectorised, evaluate_columns
@@ -53,25 +53,19 @@ _UNSIGNED = "^(?:0|[1-9][0-9]{0,18})$"  # 19 digits are below 2**64, 20 may not 
 class Certified:
     """What is certain of decoded records.
 
-    ``rows`` are all that were decoded, in the schema's types; of them ``good`` are certain in all,
-    and ``read`` in their values and in the rules over the whole record. ``doubts`` has, for records
-    that are in doubt for some of their columns only, the positions of these columns.
+    ``rows`` are all that were decoded, in the schema's types; of them ``good`` are certain in all.
+    ``doubts`` has, by position, the records of which most is certain, and what is not.
     """
 
     rows: Decoded
     good: _Mask
-    read: _Mask
-    doubts: Mapping[int, Sequence[int]]
+    doubts: Mapping[int, Doubt]
 
     @classmethod
     def nothing(cls) -> Certified:
         """Of no records."""
-        none = np.array([], dtype=bool)
-        return cls(Decoded(np.array([], dtype=np.int64), [], {}), none, none, {})
-
-    def is_read(self, position: int) -> bool:
-        """Whether the values of the record at a position in ``doubts`` are certain."""
-        return bool(self.read[np.searchsorted(self.rows.index, position)])
+        rows = Decoded(np.array([], dtype=np.int64), [], {})
+        return cls(rows, np.array([], dtype=bool), {})
 
     def sure(self, noted: Sequence[int] = ()) -> Decoded:
         """The rows that are certain in all, and those at the positions ``noted``."""
@@ -117,7 +111,7 @@ class Certifier:
         rows = _Rows(count)
         if self._looks_at_keys and decoded.undeclared:
             # The columns do not show the undeclared keys that such a rule would count.
-            rows.doubt(np.flatnonzero(np.isin(decoded.index, list(decoded.undeclared))))
+            rows.good &= ~np.isin(decoded.index, list(decoded.undeclared))
         everywhere = np.arange(count)
         columns, parts = [], []
         for column, array in zip(self._columns, decoded.columns, strict=True):
@@ -129,31 +123,33 @@ class Certifier:
             for unread_column in unread:
                 parts[unread_column].doubt(np.array([row]))
         table = pa.Table.from_arrays(columns, schema=self._schema)
-        self._certify_records(table, rows)
-        doubts = _doubts(decoded.index, rows, parts)
-        for part in parts:
-            rows.good &= part.good
-            rows.read &= part.read
-        typed = Decoded(decoded.index, columns, decoded.undeclared)
-        return Certified(typed, rows.good, rows.read, doubts)
-
-    def _certify_records(self, table: pa.Table, rows: _Rows) -> None:
-        everywhere = np.arange(table.num_rows)
         if self._checks:
-            record = table.to_struct_array().combine_chunks()
-            judged = _Rows(table.num_rows)
-            for check in self._checks:
-                _run(check, record, everywhere, judged)
-            rows.doubt(np.flatnonzero(~judged.good))
+            self._check_records(table, rows)
+        passed = self._pass_rules(table)
+        doubts = _doubts(decoded.index, rows, parts, passed)
+        good = rows.good & passed
+        for part in parts:
+            good &= part.good
+        return Certified(Decoded(decoded.index, columns, decoded.undeclared), good, doubts)
+
+    def _check_records(self, table: pa.Table, rows: _Rows) -> None:
+        record = table.to_struct_array().combine_chunks()
+        for check in self._checks:
+            _run(check, record, np.arange(table.num_rows), rows)
+
+    def _pass_rules(self, table: pa.Table) -> _Mask:
+        """Which records certainly pass the rules over the whole record, and the relationships."""
+        passed = np.ones(table.num_rows, dtype=bool)
         for rule in self._rules:
             try:
                 rejected = evaluate_columns(rule.rule, table).fill_null(False)
             except NotVectorised:
-                rows.doubt(everywhere)
+                passed[:] = False
             else:
-                rows.doubt(everywhere[_to_mask(rejected)])
+                passed &= ~_to_mask(rejected)
         for reference in self._references:
-            rows.doubt(everywhere[~reference.passes(table)])
+            passed &= reference.passes(table)
+        return passed
 
 
 class _Rows:
@@ -176,13 +172,20 @@ class _Rows:
             self.good[rows] = False
 
 
-def _doubts(index: _Index, rows: _Rows, parts: Sequence[_Rows]) -> dict[int, list[int]]:
-    """The doubtful columns of each record that is not in doubt as a whole."""
-    doubts: dict[int, list[int]] = {}
+def _doubts(index: _Index, rows: _Rows, parts: Sequence[_Rows], passed: _Mask) -> dict[int, Doubt]:
+    """Of each record that is not in doubt as a whole: what is."""
+    read = np.ones(len(index), dtype=bool)
+    columns: dict[int, list[int]] = {
+        row: [] for row in np.flatnonzero(rows.good & ~passed).tolist()
+    }
     for position, part in enumerate(parts):
-        for row in index[rows.good & ~part.good].tolist():
-            doubts.setdefault(row, []).append(position)
-    return doubts
+        read &= part.read
+        for row in np.flatnonzero(rows.good & ~part.good).tolist():
+            columns.setdefault(row, []).append(position)
+    return {
+        int(index[row]): Doubt(found, is_read=bool(read[row]), rules=not passed[row])
+        for row, found in columns.items()
+    }
 
 
 class _Column:

@@ -22,7 +22,7 @@ from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
 from lakegate.gate.decode.choice import format_of
 from lakegate.gate.decode.format import Format
 from lakegate.gate.native.choice import Path, chosen_path, native_path
-from lakegate.gate.reference import Judgement, Reference, unknown_text
+from lakegate.gate.reference import Doubt, Judgement, Reference, unknown_text
 from lakegate.gate.references import ReferenceSet, hold, named
 from lakegate.gate.rejections import Rejections
 from lakegate.gate.schema import arrow_schema
@@ -35,6 +35,7 @@ __all__ = ["Gate", "Values", "compile"]
 
 Values: TypeAlias = Sequence[bytes | None] | pa.Array | pa.ChunkedArray
 _BATCH_BYTES = 1 << 30  # a string column of Arrow holds 2 GiB; larger batches are halved
+_RULES = Doubt(rules=True)
 _FEW = 64  # below this, judging one by one costs less than columns do
 
 
@@ -157,8 +158,7 @@ class Gate:
         for position in np.flatnonzero(~sure).tolist():
             value = records[position]
             if value is not None and position in doubts:
-                is_read = judged.is_read(position)
-                found = self._reference.judge_columns(value, doubts[position], is_read=is_read)
+                found = self._reference.judge_doubt(value, doubts[position])
             else:
                 found = self._reference.judge(value)
             rest.add(position, value, found)
@@ -190,10 +190,14 @@ class Gate:
         if len(found.nulls) > len(tombstones):
             keyed = frozenset(tombstones)
             left = _sorted(left, [at for at in found.nulls if at not in keyed])
-        for position in left.tolist():
+        ruled = frozenset(found.ruled.tolist())
+        for position in _sorted(left, list(ruled)).tolist():
             value = _value_at(values, position)
-            rest.add(position, value, self._reference.judge(value))
-        accepted, index = found.rows, found.index
+            if position in ruled:
+                rest.add(position, value, self._reference.judge_doubt(value, _RULES))
+            else:
+                rest.add(position, value, self._reference.judge(value))
+        accepted, index, unknown_paths = native.accepted(found, rest.standing)
         if rest.rows:
             both = np.concatenate([index, rest.index])
             order = np.argsort(both, kind="stable")
@@ -214,7 +218,7 @@ class Gate:
             ),
             noted=_merged(found.noted, rest.noted),
             tombstones=tombstones,
-            unknown_paths=found.unknown_paths | rest.unknown_paths,
+            unknown_paths=unknown_paths | rest.unknown_paths,
             references=self.references,
         )
 

@@ -16,7 +16,7 @@ A value whose type fails at a severity that does not reject is stored as null.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -43,7 +43,7 @@ from lakegate.gate.sql.rule import GateRule, row_rules
 from lakegate.gate.value import Mismatch, Reader, reader
 from lakegate.gate.verdict import Failure
 
-__all__ = ["Check", "Judgement", "Reference", "compile_checks"]
+__all__ = ["Check", "Doubt", "Judgement", "Reference", "compile_checks"]
 
 _ABSENT: Any = object()
 _ERROR, _CRITICAL = Severity.ERROR, Severity.CRITICAL
@@ -73,6 +73,20 @@ class Judgement:
             if severity is _ERROR or severity is _CRITICAL:
                 return True
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is not known to be good of a record that was decoded into columns.
+
+    ``columns`` are the positions of declared members with a check in doubt. ``is_read``: the values
+    of all members are certain, those included. ``rules``: so are the rules over the whole record
+    and the relationships, of which then only the first ``is_read`` can be judged by themselves.
+    """
+
+    columns: Sequence[int] = ()
+    is_read: bool = True
+    rules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +123,19 @@ class Reference:
         self._checks = compile_checks(stream.constraints, ObjectType(stream.fields))
         self._rules = row_rules(stream)
         self._references: tuple[HeldReference, ...] = ()
+        self._looked_at = self._names_looked_at()
 
     def refer(self, references: tuple[HeldReference, ...]) -> Self:
         """This path with relationships to judge; nothing is compiled again."""
         made = copy(self)
         made._references = references
+        made._looked_at = made._names_looked_at()
         return made
+
+    def _names_looked_at(self) -> list[str]:
+        """The members that the rules over the whole record look at."""
+        names = {path[0] for rule in self._rules for path in rule.rule.columns}
+        return sorted(names.union(*(reference.names for reference in self._references)))
 
     def judge(self, value: bytes | None) -> Judgement:
         """Everything that is wrong with one record, and its row; never raises for bad data."""
@@ -136,33 +157,51 @@ class Reference:
         found.row = self._record.read(record, ROOT, found)
         found.failures.extend(self._record.undeclared(record, ROOT, found))
         if found.all_typed:
-            found.failures.extend(_row_failures(self._rules, found.row))
-            for reference in self._references:
-                found.failures.extend(reference.failures(found.row))
+            found.failures.extend(self._record_failures(found.row))
         if self._keeps_unknown:
             found.row[UNKNOWN_FIELDS] = unknown_text(found.unknown)
         return found
 
-    def judge_columns(self, value: bytes, columns: Sequence[int], *, is_read: bool) -> Judgement:
-        """The verdict on a record of which all but some ``columns`` are known to be good.
+    def judge_doubt(self, value: bytes, doubt: Doubt) -> Judgement:
+        """The verdict on a record of which all but what is in ``doubt`` is known to be good.
 
         ``value`` is known to be a record that the format reads, with no undeclared field that is
-        refused. ``is_read``: so are the values of those columns and all rules over the whole
-        record, and only checks of those columns are in doubt. The answer is that of :meth:`judge`,
-        sooner.
+        refused. The answer is that of :meth:`judge`, sooner.
         """
-        if self._checks and not is_read:
-            return self.judge(value)
-        members = self._format.parse_some(value, [self._record.name(at) for at in columns])
-        found = Judgement()
-        for column in columns:
+        if not doubt.is_read:
+            return self._judge_unread(value, doubt)
+        names = [self._record.name(at) for at in doubt.columns]
+        if doubt.rules:
+            names += self._looked_at
+        members = self._format.parse_some(value, names)
+        found = Judgement(stands=True)
+        for column in doubt.columns:
             self._record.read_member(column, members, found)
-        if is_read:
-            found.stands = True
-            return found
+        if doubt.rules:
+            unjudged = Judgement()
+            row = {
+                name: self._record.read_member(self._record.position(name), members, unjudged)
+                for name in self._looked_at
+            }
+            found.failures.extend(self._record_failures(row))
+        return found
+
+    def _judge_unread(self, value: bytes, doubt: Doubt) -> Judgement:
+        if self._checks:
+            return self.judge(value)
+        members = self._format.parse_some(value, [self._record.name(at) for at in doubt.columns])
+        found = Judgement()
+        for column in doubt.columns:
+            self._record.read_member(column, members, found)
         if not found.rejects or ((self._rules or self._references) and found.all_typed):
             return self.judge(value)
         return found
+
+    def _record_failures(self, row: dict[str, Any]) -> Iterator[Failure]:
+        """What the rules over the whole record say of a row that is typed."""
+        yield from _row_failures(self._rules, row)
+        for reference in self._references:
+            yield from reference.failures(row)
 
 
 def unknown_text(unknown: Mapping[str, str]) -> str | None:
@@ -259,7 +298,7 @@ def _scalar(read: Reader) -> Callable[[Any, str, Judgement], Any]:
 class _Object:
     """The members of a JSON object: the declared ones in order, then those nobody declared."""
 
-    __slots__ = ("_members", "_names", "_pattern", "_unknown_fields")
+    __slots__ = ("_members", "_pattern", "_positions", "_unknown_fields")
 
     def __init__(
         self, fields: tuple[Field, ...], pattern: str, unknown_fields: UnknownFields
@@ -272,7 +311,7 @@ class _Object:
             )
             for declared in fields
         )
-        self._names = frozenset(declared.name for declared in fields)
+        self._positions = {declared.name: position for position, declared in enumerate(fields)}
         self._pattern = pattern
         self._unknown_fields = unknown_fields
 
@@ -293,19 +332,24 @@ class _Object:
         """The name of a declared member."""
         return self._members[position][0]
 
-    def read_member(self, position: int, members: Mapping[str, Json], found: Judgement) -> None:
+    def position(self, name: str) -> int:
+        """Where a declared member stands."""
+        return self._positions[name]
+
+    def read_member(self, position: int, members: Mapping[str, Json], found: Judgement) -> Any:
         """Judge one declared member of a record, of which ``members`` may be all there is."""
         name, step, member = self._members[position]
-        member.read(members.get(name, _ABSENT), ROOT + step, found)
+        return member.read(members.get(name, _ABSENT), ROOT + step, found)
 
     def undeclared(self, value: Json, path: str, found: Judgement) -> list[Failure]:
         """Keeps or refuses what nobody declared, here and further down."""
         if type(value) is not dict:
             return []
         failures: list[Failure] = []
-        if self._unknown_fields is not UnknownFields.IGNORE and not self._names.issuperset(value):
+        strangers = not value.keys() <= self._positions.keys()
+        if strangers and self._unknown_fields is not UnknownFields.IGNORE:
             for name in value:
-                if name not in self._names:
+                if name not in self._positions:
                     self._meet(name, value[name], path, found, failures)
         for name, step, member in self._members:
             if member.undeclared is not None and name in value:

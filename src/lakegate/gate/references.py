@@ -128,6 +128,11 @@ class HeldReference:
             f"(relationship {reference.name})"
         )
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The members of a record that it looks at."""
+        return frozenset(str(column.steps[0]) for column in self._columns)
+
     def failures(self, row: Mapping[str, Any]) -> Iterator[Failure]:
         """What is not among the keys, of one record as the reference path reads it."""
         first = self._columns[0]

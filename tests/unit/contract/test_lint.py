@@ -52,6 +52,34 @@ def test_the_documented_example_gives_the_code(code: str, tmp_path: Path) -> Non
     assert codes_of(tmp_path, text).get(code) == CODES[code].level
 
 
+def test_a_pattern_of_values_is_of_strings(tmp_path: Path) -> None:
+    text = """
+schema:
+  - name: order
+    properties:
+      - name: amount
+        logicalType: number
+        quality: [{metric: invalidValues, arguments: {pattern: '^[0-9]+$'}, mustBe: 0}]
+"""
+    assert codes_of(tmp_path, complete(text)).get("LG301") == Level.ERROR
+    assert "LG301" not in codes_of(tmp_path, complete(text.replace("number", "string")))
+
+
+@pytest.mark.parametrize("type_", ["object", "array", "string"])
+def test_values_are_compared_of_single_values_only(type_: str, tmp_path: Path) -> None:
+    text = f"""
+schema:
+  - name: order
+    properties:
+      - name: amount
+        logicalType: {type_}
+        {"properties" if type_ == "object" else "x"}: [{{name: a, logicalType: string}}]
+        {"items: {logicalType: string}" if type_ == "array" else ""}
+        quality: [{{metric: missingValues, arguments: {{missingValues: ['']}}, mustBe: 0}}]
+"""
+    assert ("LG504" in codes_of(tmp_path, complete(text))) is (type_ != "string")
+
+
 @pytest.mark.parametrize("code", _EXAMPLES)
 def test_an_example_gives_no_other_error(code: str, tmp_path: Path) -> None:
     if code in ("LG004", "LG005"):

@@ -40,6 +40,7 @@ from lakegate.gate.verdict import Failure, Noted, Rejected
 __all__ = ["Found", "NativePath"]
 
 _Index = npt.NDArray[np.int64]
+_Mask = npt.NDArray[np.bool_]
 _NOWHERE: _Index = np.array([], dtype=np.int64)
 _FAILED = "the native path failed"
 _INDEX = re.compile(r"'(?:[^'\\]|\\.)*'|\[[0-9]+\]")
@@ -67,13 +68,17 @@ class _Judgement(Protocol):
 class Found:
     """What the native path is sure of in a batch, and what it leaves to the reference.
 
-    ``rows`` are the accepted records and ``index`` their positions; ``rejected`` are positions, of
-    which :meth:`NativePath.rejected` makes records; ``rest`` are the positions left, ``nulls``
-    those of nulls. ``unknown_paths`` are those of the accepted rows.
+    ``rows`` are records in the schema's types and ``index`` their positions; of them ``good`` are
+    accepted, and those at the positions ``ruled`` unless a rule over the whole record, or a
+    relationship, rejects them, which nothing else does (:meth:`NativePath.accepted`). ``rejected``
+    are positions, of which :meth:`NativePath.rejected` makes records; ``rest`` are the positions
+    left, ``nulls`` those of nulls. ``unknown_paths`` are those of all ``rows``.
     """
 
     rows: pa.Table
     index: _Index
+    good: _Mask
+    ruled: _Index
     rejected: _Index
     noted: Sequence[Noted]
     rest: _Index
@@ -152,55 +157,72 @@ class NativePath:
             Noted(position, self._failures(failures)) for position, failures in judgement.noted()
         ]
         table = pa.Table.from_batches([batch])
-        unknown_paths = frozenset(judgement.unknown_paths)
+        good, ruled = np.ones(len(index), dtype=bool), _NOWHERE
         if self._rules or self._references or self._others is not None:
-            good, doubted = self._judge_columns(table, index, judgement)
-            if len(doubted):
-                rest = np.union1d(rest, doubted)
-                rejected = np.setdiff1d(rejected, doubted, assume_unique=True)
-                gone = frozenset(doubted.tolist())
+            sure, passed = self._judge_columns(table)
+            good = sure & passed
+            doubted = ~good
+            good[np.frombuffer(judgement.refused, dtype=np.int64)] = False
+            failed = np.concatenate([rejected, [found.index for found in noted]])
+            by_rule = sure & ~passed & ~np.isin(index, failed)
+            ruled, again = index[by_rule], index[doubted & ~by_rule]
+            if len(again):
+                rest = np.union1d(rest, again)
+                rejected = np.setdiff1d(rejected, again, assume_unique=True)
+                gone = frozenset(again.tolist())
                 noted = [found for found in noted if found.index not in gone]
-            if not good.all():
-                table, index = table.filter(pa.array(good)), index[good]
-                if unknown_paths:
-                    unknown_paths = _patterns(table.column(UNKNOWN_FIELDS))
         return Found(
             rows=table,
             index=index,
+            good=good,
+            ruled=ruled,
             rejected=rejected,
             noted=noted,
             rest=rest,
             nulls=judgement.nulls,
-            unknown_paths=unknown_paths,
+            unknown_paths=frozenset(judgement.unknown_paths),
             judgement=judgement,
         )
 
-    def _judge_columns(
-        self, table: pa.Table, index: _Index, judgement: _Judgement
-    ) -> tuple[npt.NDArray[np.bool_], _Index]:
-        """Which rows are accepted, and the positions of those the reference has to judge."""
-        sure = np.ones(len(index), dtype=bool)
+    def accepted(
+        self, found: Found, standing: Sequence[int]
+    ) -> tuple[pa.Table, _Index, frozenset[str]]:
+        """The accepted rows, their positions and their undeclared paths.
+
+        ``standing`` are those of ``found.ruled`` that no rule rejects.
+        """
+        keep = found.good
+        if standing:
+            keep = keep | np.isin(found.index, np.array(standing))
+        if keep.all():
+            return found.rows, found.index, found.unknown_paths
+        rows, paths = found.rows.filter(pa.array(keep)), found.unknown_paths
+        if paths:
+            paths = _patterns(rows.column(UNKNOWN_FIELDS))
+        return rows, found.index[keep], paths
+
+    def _judge_columns(self, table: pa.Table) -> tuple[_Mask, _Mask]:
+        """Which rows certainly pass the checks left to columns, and which the rules over them."""
+        sure = np.ones(table.num_rows, dtype=bool)
+        if self._others is not None:
+            sure = self._others.passed(table)
+            self._count("a check judged over columns", int(np.count_nonzero(~sure)))
+        passed = np.ones(table.num_rows, dtype=bool)
         for rule in self._rules:
             try:
                 rejects = evaluate_columns(rule.rule, table).fill_null(False)
             except NotVectorised:
-                sure[:] = False
-                self._count("a SQL rule that columns cannot answer", len(index))
+                passed[:] = False
+                self._count("a SQL rule that columns cannot answer", table.num_rows)
             else:
                 hit = rejects.to_numpy(zero_copy_only=False)
-                self._count("a SQL rule that is true", int(np.count_nonzero(hit & sure)))
-                sure &= ~hit
+                self._count("a SQL rule that is true", int(np.count_nonzero(hit & passed)))
+                passed &= ~hit
         for reference in self._references:
-            passed = reference.passes(table)
-            self._count("a key that is not known", int(np.count_nonzero(sure & ~passed)))
-            sure &= passed
-        if self._others is not None:
-            passed = self._others.passed(table)
-            self._count("a check judged over columns", int(np.count_nonzero(sure & ~passed)))
-            sure &= passed
-        good = sure.copy()
-        good[np.frombuffer(judgement.refused, dtype=np.int64)] = False
-        return good, index[~sure]
+            known = reference.passes(table)
+            self._count("a key that is not known", int(np.count_nonzero(passed & ~known)))
+            passed &= known
+        return sure, passed
 
     def rejected(self, position: int, value: bytes, judgement: _Judgement) -> Rejected:
         """The rejected record at that position."""
