@@ -60,7 +60,17 @@ impl Keys {
 
     /// The name that was pushed last.
     pub fn last(&self) -> &str {
-        let range = self.names.last().cloned().unwrap_or(0..0);
+        self.get(self.last_range())
+    }
+
+    /// Where the name that was pushed last stands, as long as its object is read.
+    #[inline]
+    pub fn last_range(&self) -> Range<usize> {
+        self.names.last().cloned().unwrap_or(0..0)
+    }
+
+    /// The name that stands there.
+    pub fn get(&self, range: Range<usize>) -> &str {
         // SAFETY: names are strings that were checked to be UTF-8, or made from them.
         unsafe { std::str::from_utf8_unchecked(&self.text[range]) }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The format of the plan's JSON; both sides name it, so that an old wheel is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a failure says, except for what was observed.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Code {
     pub expected: String,
     pub severity: String,
     pub rejects: bool,
-    /// The path, cut where array indices stand; empty when the failure brings its own.
+    /// The path, cut where indices and keys stand; empty when the failure brings its own.
     pub path: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ pub struct Node {
     pub kind: Kind,
     /// What a scalar is stored as.
     pub storage: Storage,
-    /// How many bytes a text, or items an array, had in the last batch.
+    /// How many bytes a text, items an array, or entries a map had in the last batch.
     pub room: Room,
     /// The codes that null and absent values fail with.
     pub null_codes: Vec<u32>,
@@ -70,10 +70,18 @@ pub struct Room(AtomicU32);
 
 impl Room {
     const UNIT: usize = 16;
+    const UNKNOWN: u32 = u32::MAX;
+    /// What is given at once before anything was learned: guesses inside guesses grow fast.
+    const FIRST: usize = 1 << 16;
+    /// What is given at once at all: the last batch may have been of another kind than this one.
+    const MOST: usize = 1 << 24;
 
     /// The room that `rows` will probably take.
     pub fn of_rows(&self, rows: usize) -> usize {
-        let likely = rows * self.0.load(Ordering::Relaxed) as usize / Self::UNIT;
+        let likely = match self.0.load(Ordering::Relaxed) {
+            Self::UNKNOWN => rows.saturating_mul(Self::UNIT).min(Self::FIRST),
+            unit => (rows.saturating_mul(unit as usize) / Self::UNIT).min(Self::MOST),
+        };
         likely + likely / 16 + 16
     }
 
@@ -81,14 +89,14 @@ impl Room {
     pub fn learn(&self, rows: usize, taken: usize) {
         if rows >= 64 {
             let unit = u32::try_from(taken * Self::UNIT / rows).unwrap_or(u32::MAX);
-            self.0.store(unit, Ordering::Relaxed);
+            self.0.store(unit.min(Self::UNKNOWN - 1), Ordering::Relaxed);
         }
     }
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Room(AtomicU32::new(16 * Self::UNIT as u32))
+        Room(AtomicU32::new(Self::UNKNOWN))
     }
 }
 
@@ -110,7 +118,15 @@ pub enum Kind {
     },
     Temporal(TemporalReader),
     Array(Box<Node>),
+    Map(Box<Entry>),
     Object(Object),
+}
+
+/// What the entries of a map are.
+#[derive(Debug)]
+pub struct Entry {
+    pub key: Node,
+    pub value: Node,
 }
 
 #[derive(Debug)]
@@ -119,7 +135,7 @@ pub struct Object {
     /// How each name is nearly always written: quoted, with the colon.
     pub spelled: Vec<Spelled>,
     names: HashMap<Box<[u8]>, usize>,
-    /// The path, cut where array indices stand.
+    /// The path, cut where indices and keys stand.
     pub path: Vec<String>,
     /// Where its members' learned order begins, one place more than it has members.
     pub slot: usize,
@@ -273,7 +289,9 @@ impl Reading {
             let bound = get(check, "bound")?;
             match Check::compile(rule, bound, string(value, "type")?) {
                 Some(Check::NotNull) => {} // a value passes
-                Some(compiled) if !matches!(kind, Kind::Object(_)) => checks.push((code, compiled)),
+                Some(compiled) if !matches!(kind, Kind::Object(_) | Kind::Map(_)) => {
+                    checks.push((code, compiled))
+                }
                 _ => self.foreign.push(code),
             }
         }
@@ -336,9 +354,21 @@ impl Reading {
                 let item = self.node(get(value, "item")?)?;
                 (Kind::Array(Box::new(item)), Storage::Nested)
             }
+            "map" => (Kind::Map(Box::new(self.entry(value)?)), Storage::Nested),
             "object" => (Kind::Object(self.object(value)?), Storage::Nested),
             temporal => self.temporal(temporal, value)?,
         })
+    }
+
+    fn entry(&mut self, value: &Value) -> Read<Entry> {
+        let entry = Entry {
+            key: self.node(get(value, "key")?)?,
+            value: self.node(get(value, "value")?)?,
+        };
+        if !matches!(entry.key.kind, Kind::Text) {
+            self.uncovered.push(string(value, "path")?.to_owned());
+        }
+        Ok(entry)
     }
 
     fn temporal(&mut self, kind: &str, value: &Value) -> Read<(Kind, Storage)> {
@@ -426,4 +456,27 @@ fn long(value: &Value, key: &str) -> Read<i64> {
 
 fn flag(value: &Value, key: &str) -> Read<bool> {
     get(value, key)?.as_bool().ok_or_else(|| odd(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Room;
+
+    #[test]
+    fn guesses_inside_guesses_stay_small() {
+        let rooms: Vec<_> = (0..64).map(|_| Room::default()).collect();
+        let inmost = rooms.iter().fold(10_000, |rows, room| room.of_rows(rows));
+        assert!(inmost < 100_000);
+    }
+
+    #[test]
+    fn room_is_what_the_last_batch_took_within_reason() {
+        let room = Room::default();
+        room.learn(63, 630);
+        assert!(room.of_rows(10) >= 160); // of a few rows nothing is learned
+        room.learn(100, 250);
+        assert!((250..300).contains(&room.of_rows(100)));
+        room.learn(64, 64 << 24);
+        assert!(room.of_rows(1_000_000) < 1 << 25);
+    }
 }

@@ -74,6 +74,7 @@ def test_all_paths_agree(data: st.DataObject) -> None:
     _assert_same(_fast(stream, values, ReferenceDecoder(stream)), reference)
     if native_module() is not None:
         native = compile(stream, decoder="native")
+        assert native.path == "native"
         _assert_same(native(values), reference)
         _assert_same(native(pa.array(values, pa.large_binary())), reference)
 

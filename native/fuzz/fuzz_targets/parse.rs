@@ -8,7 +8,7 @@
 
 #[path = "../../src/check/mod.rs"]
 mod check;
-#[path = "../../src/column.rs"]
+#[path = "../../src/column/mod.rs"]
 mod column;
 #[path = "../../src/failure.rs"]
 mod failure;

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import msgspec
 import numpy as np
@@ -23,13 +23,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lakegate.contract.stream import Stream, UnknownFields
-from lakegate.contract.type import ArrayType, Constraint, Field, ObjectType, Severity, Type
+from lakegate.contract.type import (
+    ArrayType,
+    Constraint,
+    Field,
+    MapType,
+    ObjectType,
+    Severity,
+    Type,
+)
 from lakegate.errors import GateError
 from lakegate.gate.certify import Certifier
 from lakegate.gate.decode.base import Decoded
 from lakegate.gate.decode.frame import Frame
 from lakegate.gate.native.choice import missing, native_module
 from lakegate.gate.native.plan import Code, native_plan
+from lakegate.gate.path import ROOT, child
 from lakegate.gate.references import HeldReference
 from lakegate.gate.rejections import REASONS
 from lakegate.gate.schema import UNKNOWN_FIELDS, arrow_schema
@@ -40,9 +49,11 @@ from lakegate.gate.verdict import Failure, Noted, Rejected
 __all__ = ["Found", "NativePath"]
 
 _Index = npt.NDArray[np.int64]
+_Steps: TypeAlias = "Mapping[str, _Steps]"
 _NOWHERE: _Index = np.array([], dtype=np.int64)
 _FAILED = "the native path failed"
-_INDEX = re.compile(r"'(?:[^'\\]|\\.)*'|\[[0-9]+\]")
+_STEP = re.compile(r"\.[^.\[]+|\['(?:[^'\\]|\\.)*'\]|\[[0-9]+\]")
+_ANY = "[*]"
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -105,6 +116,7 @@ class NativePath:
         self._rules = row_rules(stream)
         self._references: tuple[HeldReference, ...] = ()
         self._others = _Others(stream, self.foreign) if self.foreign else None
+        self._steps = _steps(ObjectType(stream.fields))
         self._keeps_unknown = stream.unknown_fields is UnknownFields.KEEP
         critical = Severity.CRITICAL
         self._critical = [at for at, code in enumerate(self.codes) if code.severity is critical]
@@ -163,7 +175,7 @@ class NativePath:
             if not good.all():
                 table, index = table.filter(pa.array(good)), index[good]
                 if unknown_paths:
-                    unknown_paths = _patterns(table.column(UNKNOWN_FIELDS))
+                    unknown_paths = _patterns(table.column(UNKNOWN_FIELDS), self._steps)
         return Found(
             rows=table,
             index=index,
@@ -238,14 +250,32 @@ def _import_reasons(address: int) -> pa.Array:
     return pa.Array._import_from_c(address, REASONS)
 
 
-def _patterns(texts: pa.ChunkedArray) -> frozenset[str]:
-    """The paths in a column of undeclared fields, with ``[*]`` for indices."""
+def _patterns(texts: pa.ChunkedArray, steps: _Steps) -> frozenset[str]:
+    """The paths in a column of undeclared fields, with ``[*]`` for indices and keys."""
     paths: set[str] = set()
     for text in texts.drop_null().to_pylist():
         paths.update(_members(text))
-    return frozenset(
-        _INDEX.sub(lambda found: found[0] if found[0][0] == "'" else "[*]", path) for path in paths
-    )
+    return frozenset(_pattern(path, steps) for path in paths)
+
+
+def _pattern(path: str, steps: _Steps) -> str:
+    pattern = ROOT
+    for step in _STEP.findall(path):
+        known = _ANY if _ANY in steps else step
+        pattern += known
+        steps = steps.get(known, {})
+    return pattern
+
+
+def _steps(type_: Type) -> _Steps:
+    """The steps from a value to those declared inside; :data:`_ANY` for items and entries."""
+    match type_:
+        case ArrayType(item=field) | MapType(value=field):
+            return {_ANY: _steps(field.type)}
+        case ObjectType(fields=fields):
+            return {child("", field.name): _steps(field.type) for field in fields}
+        case _:
+            return {}
 
 
 class _Others:
@@ -284,6 +314,8 @@ class _Others:
         match type_:
             case ArrayType(item=item):
                 return ArrayType(self._only(item))
+            case MapType(key=key, value=value):
+                return MapType(self._only(key), self._only(value))
             case ObjectType(fields=fields):
                 return ObjectType(tuple(map(self._only, fields)))
             case _:
@@ -296,6 +328,8 @@ def _has_checks(field: Field) -> bool:
     match field.type:
         case ArrayType(item=item):
             return _has_checks(item)
+        case MapType(key=key, value=value):
+            return _has_checks(key) or _has_checks(value)
         case ObjectType(fields=fields):
             return any(map(_has_checks, fields))
         case _:
