@@ -85,3 +85,80 @@ impl Column {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::column::{Column, Fixed, List, Struct, Text};
+
+    type Entries<'e> = &'e [(&'e str, i64)];
+
+    fn push(column: &mut Column, entries: Entries<'_>) {
+        let Column::Map(maps) = column else {
+            unreachable!("it is a map")
+        };
+        let Column::Struct(all) = &mut *maps.items else {
+            unreachable!("entries are objects")
+        };
+        let (keys, values) = all.entries();
+        for (key, value) in entries {
+            keys.push(key);
+            if let Column::Int64(numbers) = values {
+                numbers.push(*value);
+            }
+        }
+        all.push_all(entries.len());
+        maps.push();
+    }
+
+    fn maps(rows: &[Entries<'_>]) -> Column {
+        let members = vec![
+            Column::Text(Text::with_rows(0, 0)),
+            Column::Int64(Fixed::with_rows(0)),
+        ];
+        let mut column = Column::Map(List::of(Column::Struct(Struct::of(members)), 0));
+        rows.iter().for_each(|row| push(&mut column, row));
+        column
+    }
+
+    #[test]
+    fn maps_are_equal_whatever_the_order_of_their_entries() {
+        let column = maps(&[
+            &[("a", 1), ("b", 2)],
+            &[("b", 2), ("a", 1)],
+            &[("a", 2), ("b", 1)],
+            &[("a", 1)],
+            &[],
+        ]);
+        assert!(column.equal(0, 1));
+        for other in 2..5 {
+            assert!(!column.equal(0, other));
+        }
+        assert!(List::of(maps(&[&[], &[("a", 1)]]), 0).are_unique(0));
+        assert!(!List::of(maps(&[&[], &[("a", 1)], &[]]), 0).are_unique(0));
+    }
+
+    #[test]
+    fn rows_taken_back_leave_nothing_behind() {
+        let mut column = maps(&[&[("a", 1)], &[("b", 2), ("c", 3)]]);
+        column.push_null();
+        column.truncate(1);
+        if let Column::Map(maps) = &mut column {
+            if let Column::Struct(all) = &mut *maps.items {
+                all.entries()
+                    .0
+                    .push("half of an entry, as of a record that is no JSON");
+            }
+        }
+        column.truncate(1);
+        push(&mut column, &[("d", 4)]);
+        column.push_null();
+        let data = column.finish();
+        assert_eq!((data.len(), data.null_count()), (3, 1));
+        data.validate_full().unwrap();
+        assert_eq!(data.buffers()[0].typed_data::<i32>(), [0, 1, 2, 2]);
+        assert_eq!(
+            data.child_data()[0].child_data()[0].buffers()[1].as_slice(),
+            b"ad"
+        );
+    }
+}

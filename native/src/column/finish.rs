@@ -56,9 +56,10 @@ pub fn batch_of(columns: Vec<Column>, rows: usize) -> ArrayData {
 
 fn struct_of(members: Vec<Column>, len: usize, valid: Validity) -> ArrayData {
     let members: Vec<ArrayData> = members.into_iter().map(Column::finish).collect();
+    // Python has the names and what may be null; here it is said of what is there.
     let fields: Fields = members
         .iter()
-        .map(|member| Field::new("", member.data_type().clone(), true))
+        .map(|member| Field::new("", member.data_type().clone(), member.nulls().is_some()))
         .collect();
     build(DataType::Struct(fields), len, vec![], members, valid)
 }

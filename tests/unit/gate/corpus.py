@@ -325,6 +325,6 @@ STORED: list[tuple[bytes, str, object]] = [
     (b'{"x":1.50}', "_unknown_fields", '{"$.x":1.50}'),
     (b'{"x y":1,"a":{"b":[ 1 ]}}', "_unknown_fields", '{"$.a":{"b":[1]},"$[\'x y\']":1}'),
     (b'{"map":{"b":{"n":1},"\\u0061":null}}', "map", [("b", {"n": 1}), ("a", None)]),
-    (b'{"map":{"a b":{"q": 1}}}', "_unknown_fields", '{"$.map[\'a b\'].q":1}'),
+    (b'{"map":{"a b":{"q": 1}}}', "_unknown_fields", "{\"$.map['a b'].q\":1}"),
     (b'{"object":{"q":null}}', "_unknown_fields", '{"$.object.q":null}'),
 ]
