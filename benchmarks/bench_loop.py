@@ -166,7 +166,8 @@ def _print_memory() -> None:
     print(
         f"\nmemory: a worker holds at most {AHEAD + 1} rounds, each of {gate.batch_records:,} "
         f"records or {gate.batch_bytes // _MB} MiB of payload, and what they became; a landing "
-        f"{landing.max_rows:,} rows; this process, with the records to send, {peak:,.0f} MB at most"
+        f"{landing.max_rows:,} rows, and 64 MiB are held for it; this process, with the "
+        f"records to send, {peak:,.0f} MB at most"
     )
 
 

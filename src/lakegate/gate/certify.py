@@ -1,7 +1,9 @@
 """One set of vectorised rules over decoded columns: which rows have no failure at all.
 
-Certifying is one-sided. A row stays only when its types, its nulls, every constraint and every rule
-are proven good; any other row is doubtful and goes to the reference path, which finds the failures.
+Certifying is one-sided. A row is good only when its types, its nulls, every constraint and every
+rule are proven good; any other row is doubtful and goes to the reference path, which finds the
+failures. If its values are proven and only a constraint is not, the reference is asked for those
+failures alone, and the row stands where none of them rejects.
 A decoder joins by producing :class:`lakegate.gate.decode.base.Decoded`, and a rule by its
 ``check_array``; neither knows the other.
 """
@@ -49,12 +51,42 @@ _UNSIGNED = "^(?:0|[1-9][0-9]{0,18})$"  # 19 digits are below 2**64, 20 may not 
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """``rows`` are certain. ``doubts`` has, for records that were decoded and are in doubt for some
-    of their columns only, the positions of these columns; all other columns of theirs are certain.
+    """What is certain of decoded records.
+
+    ``rows`` are all that were decoded, in the schema's types; of them ``good`` are certain in all,
+    and ``read`` in their values and in the rules over the whole record. ``doubts`` has, for records
+    that are in doubt for some of their columns only, the positions of these columns.
     """
 
     rows: Decoded
+    good: _Mask
+    read: _Mask
     doubts: Mapping[int, Sequence[int]]
+
+    @classmethod
+    def nothing(cls) -> Certified:
+        """Of no records."""
+        none = np.array([], dtype=bool)
+        return cls(Decoded(np.array([], dtype=np.int64), [], {}), none, none, {})
+
+    def is_read(self, position: int) -> bool:
+        """Whether the values of the record at a position in ``doubts`` are certain."""
+        return bool(self.read[np.searchsorted(self.rows.index, position)])
+
+    def sure(self, noted: Sequence[int] = ()) -> Decoded:
+        """The rows that are certain in all, and those at the positions ``noted``."""
+        keep, index = self.good, self.rows.index
+        if len(noted):
+            keep = keep.copy()
+            keep[np.searchsorted(index, np.asarray(noted))] = True
+        if keep.all():
+            return self.rows
+        kept, index = pa.array(keep), index[keep]
+        undeclared = self.rows.undeclared
+        if undeclared:
+            certain = set(index.tolist())
+            undeclared = {row: found for row, found in undeclared.items() if row in certain}
+        return Decoded(index, [column.filter(kept) for column in self.rows.columns], undeclared)
 
 
 class Certifier:
@@ -78,14 +110,14 @@ class Certifier:
         return made
 
     def certify(self, decoded: Decoded) -> Certified:
-        """The rows of ``decoded`` that are certainly good, in the schema's types."""
+        """Which rows of ``decoded`` are certainly good."""
         count = len(decoded.index)
         if not count:
-            return Certified(decoded, {})
+            return Certified.nothing()
         rows = _Rows(count)
         if self._looks_at_keys and decoded.undeclared:
             # The columns do not show the undeclared keys that such a rule would count.
-            rows.good &= ~np.isin(decoded.index, list(decoded.undeclared))
+            rows.doubt(np.flatnonzero(np.isin(decoded.index, list(decoded.undeclared))))
         everywhere = np.arange(count)
         columns, parts = [], []
         for column, array in zip(self._columns, decoded.columns, strict=True):
@@ -95,29 +127,24 @@ class Certifier:
         for position, unread in decoded.unread.items():
             row = np.searchsorted(decoded.index, position)
             for unread_column in unread:
-                parts[unread_column].good[row] = False
+                parts[unread_column].doubt(np.array([row]))
         table = pa.Table.from_arrays(columns, schema=self._schema)
         self._certify_records(table, rows)
         doubts = _doubts(decoded.index, rows, parts)
         for part in parts:
             rows.good &= part.good
-        if rows.good.all():
-            return Certified(Decoded(decoded.index, columns, decoded.undeclared), doubts)
-        kept = pa.array(rows.good)
-        index = decoded.index[rows.good]
-        undeclared = decoded.undeclared
-        if undeclared:
-            certain = set(index.tolist())
-            undeclared = {row: found for row, found in undeclared.items() if row in certain}
-        good = Decoded(index, [column.filter(kept) for column in columns], undeclared)
-        return Certified(good, doubts)
+            rows.read &= part.read
+        typed = Decoded(decoded.index, columns, decoded.undeclared)
+        return Certified(typed, rows.good, rows.read, doubts)
 
     def _certify_records(self, table: pa.Table, rows: _Rows) -> None:
         everywhere = np.arange(table.num_rows)
         if self._checks:
             record = table.to_struct_array().combine_chunks()
+            judged = _Rows(table.num_rows)
             for check in self._checks:
-                _run(check, record, everywhere, rows)
+                _run(check, record, everywhere, judged)
+            rows.doubt(np.flatnonzero(~judged.good))
         for rule in self._rules:
             try:
                 rejected = evaluate_columns(rule.rule, table).fill_null(False)
@@ -130,15 +157,21 @@ class Certifier:
 
 
 class _Rows:
-    """Which rows are good so far."""
+    """Which rows are good so far, and of which the values are read."""
 
-    __slots__ = ("good",)
+    __slots__ = ("good", "read")
 
     def __init__(self, count: int) -> None:
         self.good = np.ones(count, dtype=bool)
+        self.read = np.ones(count, dtype=bool)
 
     def doubt(self, rows: _Index) -> None:
-        """These rows are not certain."""
+        """Nothing of these rows is certain."""
+        if len(rows):
+            self.good[rows] = self.read[rows] = False
+
+    def fail(self, rows: _Index) -> None:
+        """Their values are certain, and a check of them says no, or cannot say."""
         if len(rows):
             self.good[rows] = False
 
@@ -196,7 +229,7 @@ class _Column:
         elif array.type != self._target:
             array = self._read_texts(array, of_row, rows)
         if self._field.required and array.null_count:
-            rows.doubt(of_row[_to_mask(array.is_null())])
+            rows.fail(of_row[_to_mask(array.is_null())])
         for check in self._checks:
             _run(check, array, of_row, rows)
         return array
@@ -284,22 +317,22 @@ class _Column:
 
 def _run(check: Check, array: pa.Array, of_row: _Index, rows: _Rows) -> None:
     if check.rule.on_object and not pa.types.is_struct(array.type):
-        rows.doubt(of_row[_to_mask(array.is_valid())])
+        rows.fail(of_row[_to_mask(array.is_valid())])
         return
     passes = check.rule.check_array(array, check.bound)
     if passes is True:
         return
     if passes is None:
         judged = np.ones(len(array), dtype=bool)
-        rows.doubt(of_row[judged if check.rule.judges_null else _to_mask(array.is_valid())])
+        rows.fail(of_row[judged if check.rule.judges_null else _to_mask(array.is_valid())])
         return
     if check.rule.judges_null:
-        rows.doubt(of_row[~_to_mask(passes)])
+        rows.fail(of_row[~_to_mask(passes)])
         return
     failed = ~_to_mask(passes.fill_null(True))
     if array.null_count:
         failed &= _to_mask(array.is_valid())
-    rows.doubt(of_row[failed])
+    rows.fail(of_row[failed])
 
 
 def _to_mask(array: Any) -> _Mask:

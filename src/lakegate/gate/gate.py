@@ -149,18 +149,20 @@ class Gate:
         records = _as_sequence(values, "values")
         tombstones = _tombstones(records, keys)
         judged = self._certify(records)
-        certified, doubts = judged.rows, judged.doubts
+        doubts = judged.doubts
         sure = np.zeros(len(records), dtype=bool)
-        sure[certified.index] = True
+        sure[judged.rows.index[judged.good]] = True
         sure[tombstones] = True
         rest = _Rest()
         for position in np.flatnonzero(~sure).tolist():
             value = records[position]
             if value is not None and position in doubts:
-                found = self._reference.judge_columns(value, doubts[position])
+                is_read = judged.is_read(position)
+                found = self._reference.judge_columns(value, doubts[position], is_read=is_read)
             else:
                 found = self._reference.judge(value)
             rest.add(position, value, found)
+        certified = judged.sure(rest.standing)
         return Verdict(
             contract=self.stream.contract,
             accepted=self._accepted(certified, rest),
@@ -218,7 +220,7 @@ class Gate:
 
     def _certify(self, records: Sequence[bytes | None]) -> Certified:
         if self._decoder is None or len(records) < _FEW:
-            return _nothing()
+            return Certified.nothing()
         return self._certifier.certify(self._decoder.decode(records))
 
     def _table(self, rows: list[dict[str, Any]]) -> pa.Table:
@@ -244,6 +246,7 @@ class _Rest:
     """What the reference path found, sorted into its kinds, in input order."""
 
     def __init__(self) -> None:
+        self.standing: list[int] = []  # accepted as the columns have them
         self._index: list[int] = []
         self.rows: list[dict[str, Any]] = []
         self.rejected: list[Rejected] = []
@@ -259,9 +262,12 @@ class _Rest:
         if found.rejects:
             self.rejected.append(Rejected(position, value, tuple(found.failures)))
             return
-        self._index.append(position)
-        self.rows.append(found.row)
-        self.unknown_paths |= found.unknown_paths
+        if found.stands:
+            self.standing.append(position)
+        else:
+            self._index.append(position)
+            self.rows.append(found.row)
+            self.unknown_paths |= found.unknown_paths
         if found.failures:
             self.noted.append(Noted(position, tuple(found.failures)))
 
@@ -329,10 +335,6 @@ def _keyed(nulls: Sequence[int], count: int, keys: Values | None) -> list[int]:
         return []
     known = _as_sequence(keys, "keys")
     return [position for position in nulls if known[position] is not None]
-
-
-def _nothing() -> Certified:
-    return Certified(Decoded(np.array([], dtype=np.int64), [], {}), {})
 
 
 def _patterns(certified: Decoded, keeps_unknown: bool) -> set[str]:

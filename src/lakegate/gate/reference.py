@@ -55,7 +55,7 @@ class Judgement:
 
     ``row`` maps every column to its value and is only of use when nothing rejects. ``unknown``
     maps the path of each undeclared field to its JSON text; ``unknown_paths`` are the same paths
-    with ``[*]`` for indices.
+    with ``[*]`` for indices. ``stands``: the columns have the row already, and ``row`` is empty.
     """
 
     failures: list[Failure] = field(default_factory=list)
@@ -63,6 +63,7 @@ class Judgement:
     unknown: dict[str, str] = field(default_factory=dict)
     unknown_paths: set[str] = field(default_factory=set)
     all_typed: bool = True
+    stands: bool = False
 
     @property
     def rejects(self) -> bool:
@@ -142,18 +143,23 @@ class Reference:
             found.row[UNKNOWN_FIELDS] = unknown_text(found.unknown)
         return found
 
-    def judge_columns(self, value: bytes, columns: Sequence[int]) -> Judgement:
+    def judge_columns(self, value: bytes, columns: Sequence[int], *, is_read: bool) -> Judgement:
         """The verdict on a record of which all but some ``columns`` are known to be good.
 
         ``value`` is known to be a record that the format reads, with no undeclared field that is
-        refused. The answer is that of :meth:`judge`, sooner.
+        refused. ``is_read``: so are the values of those columns and all rules over the whole
+        record, and only checks of those columns are in doubt. The answer is that of :meth:`judge`,
+        sooner.
         """
-        if self._checks:
+        if self._checks and not is_read:
             return self.judge(value)
         members = self._format.parse_some(value, [self._record.name(at) for at in columns])
         found = Judgement()
         for column in columns:
             self._record.read_member(column, members, found)
+        if is_read:
+            found.stands = True
+            return found
         if not found.rejects or ((self._rules or self._references) and found.all_typed):
             return self.judge(value)
         return found

@@ -99,7 +99,7 @@ def _certain(certifier: Certifier, batch: pa.RecordBatch, gate: Gate) -> Decoded
     decoded = typed(batch, gate.stream)
     if decoded is None or not len(decoded.index):
         return Decoded(np.array([], dtype=np.int64), [], {})
-    return certifier.certify(decoded).rows
+    return certifier.certify(decoded).sure()
 
 
 def _in_order(

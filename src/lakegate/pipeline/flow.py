@@ -152,15 +152,16 @@ def _landing_beside(
             failed.append(error)
 
     thread = threading.Thread(target=run, name=f"land {found.stream.name}", daemon=True)
-    thread.start()
-    try:
-        yield
-    except BaseException:
-        given_up.set()
-        raise
-    finally:
-        over.set()
-        thread.join()
+    with project.fresh.following(found.stream.topic("validated")):
+        thread.start()
+        try:
+            yield
+        except BaseException:
+            given_up.set()
+            raise
+        finally:
+            over.set()
+            thread.join()
     if failed:
         raise failed[0]
 
@@ -275,17 +276,21 @@ def _land_forever(
     log: EmbeddedLog,
 ) -> None:
     landers = [new_lander(project, source, log) for source in sources]
-    while not should_stop():
-        for lander in landers:
-            try:
-                land_all(lander)
-            except LakegateError as error:
-                if not error.transient:
-                    raise
-                _log.warning("%s; trying again", error)
-        deadline = time.monotonic() + project.config.landing.interval_s
-        while time.monotonic() < deadline and not should_stop():
-            time.sleep(0.1)
+    with ExitStack() as following:
+        for source in sources:
+            topic = source.current().topic("validated")
+            following.enter_context(project.fresh.following(topic))
+        while not should_stop():
+            for lander in landers:
+                try:
+                    land_all(lander)
+                except LakegateError as error:
+                    if not error.transient:
+                        raise
+                    _log.warning("%s; trying again", error)
+            deadline = time.monotonic() + project.config.landing.interval_s
+            while time.monotonic() < deadline and not should_stop():
+                time.sleep(0.1)
 
 
 def _worker(project: Project, name: str, source: ContractWatch, log: EmbeddedLog) -> Worker:

@@ -21,6 +21,7 @@ from lakegate.runner.base import Progress
 from lakegate.runner.pause import FileBrake
 from lakegate.topic.base import Retention
 from lakegate.topic.embedded import EmbeddedLog
+from lakegate.topic.fresh import Fresh
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,6 +85,7 @@ class Project:
             else streams_in_force(in_force, config)
         )
         self.brake = FileBrake(self.state_folder / "paused")
+        self.fresh = Fresh()
         self.log = self.open_log()
         for file in self.found.values():
             self._create_topics(file.stream)
@@ -144,7 +146,11 @@ class Project:
 
     def open_log(self) -> EmbeddedLog:
         """Another view of the project's log, for a thread of its own."""
-        return EmbeddedLog(self.state_folder / "log", segment_bytes=self.config.log.segment_bytes)
+        return EmbeddedLog(
+            self.state_folder / "log",
+            segment_bytes=self.config.log.segment_bytes,
+            fresh=self.fresh,
+        )
 
     def stream(self, name: str) -> Stream:
         """A stream by name, or by the name of its table.

@@ -29,11 +29,16 @@ _READ = pa.ipc.IpcReadOptions(use_threads=False)
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A batch as stored: its number of rows, its bytes, and their CRC-32."""
+    """A batch as stored: its rows, their bytes, and the CRC-32 of those."""
 
-    count: int
+    rows: pa.RecordBatch
     data: memoryview
     crc: int
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return int(self.rows.num_rows)
 
 
 def record_batch(records: Sequence[Record], *, now: datetime) -> pa.RecordBatch:
@@ -101,7 +106,7 @@ def payload(rows: pa.RecordBatch) -> Payload:
     with pa.ipc.new_stream(sink, rows.schema, options=_WRITE) as writer:
         writer.write_batch(rows)
     data = memoryview(sink.getvalue())
-    return Payload(rows.num_rows, data, zlib.crc32(data))
+    return Payload(rows, data, zlib.crc32(data))
 
 
 def _pieces(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

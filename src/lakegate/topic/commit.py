@@ -16,6 +16,7 @@ from lakegate.errors import Fenced, TopicError
 from lakegate.topic.base import LedgerEntry, ProducerStamp, TopicPartition
 from lakegate.topic.books import account
 from lakegate.topic.codec import Payload, encode
+from lakegate.topic.fresh import Fresh
 from lakegate.topic.index import BatchRow, Index, to_us
 from lakegate.topic.lease import check_epoch
 from lakegate.topic.producer import Scope, acknowledged, remember
@@ -80,11 +81,17 @@ class Commits:
     """Commits work to one log."""
 
     def __init__(
-        self, index: Index, segments: WrittenSegments, *, clock: Callable[[], datetime]
+        self,
+        index: Index,
+        segments: WrittenSegments,
+        *,
+        clock: Callable[[], datetime],
+        fresh: Fresh,
     ) -> None:
         self._index = index
         self._segments = segments
         self._clock = clock
+        self._fresh = fresh
         self.count = 0  # commits made, for those who wait for one
 
     def stage(self, target: TopicPartition, rows: pa.RecordBatch) -> Staged:
@@ -135,7 +142,16 @@ class Commits:
             if work.keep is not None:
                 work.keep(bases, now_us)
         self.count += 1
+        self._hold(placed, bases)
         return bases
+
+    def _hold(self, placed: Sequence[Placed], bases: Sequence[int]) -> None:
+        """What was committed, for a reader in this process."""
+        for place, base in zip(placed, bases, strict=True):
+            for payload, position in zip(place.staged.payloads, place.positions, strict=True):
+                where = (place.writer.path.name, position, payload.crc)
+                self._fresh.put(place.staged.target, base, where, payload.rows)
+                base += payload.count
 
     def _acknowledged(self, work: Work) -> list[int] | None:
         assert work.stamped is not None

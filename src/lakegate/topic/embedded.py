@@ -36,6 +36,7 @@ from lakegate.topic.codec import record_batch
 from lakegate.topic.commit import Advance, Commits, Placed, Stamped, Work
 from lakegate.topic.delivery import Deliveries, Delivery, Receipt
 from lakegate.topic.erase import Erasure, scrub
+from lakegate.topic.fresh import Fresh
 from lakegate.topic.index import Index
 from lakegate.topic.lease import claim
 from lakegate.topic.partitioner import assign, sticky
@@ -83,11 +84,13 @@ class EmbeddedLog:
         *,
         segment_bytes: int = 64 << 20,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        fresh: Fresh | None = None,
     ) -> None:
         """Open the log in directory ``path``, creating it if there is none.
 
         A new segment is begun once one has ``segment_bytes``. ``clock`` (aware) stamps what is
-        appended and tells retention the time.
+        appended and tells retention the time. Logs of one directory that share a ``fresh`` hand
+        batches on in memory.
 
         Raises:
             NewerState: a newer Lakegate wrote it.
@@ -99,8 +102,9 @@ class EmbeddedLog:
         self._segments = root / "segments"
         self._clock = clock
         self._written = WrittenSegments(self._index, self._segments, segment_bytes=segment_bytes)
-        self._commits = Commits(self._index, self._written, clock=clock)
-        self._reading = Reading(self._index, self._segments)
+        held = Fresh() if fresh is None else fresh
+        self._commits = Commits(self._index, self._written, clock=clock, fresh=held)
+        self._reading = Reading(self._index, self._segments, held)
         self._erasure = Erasure(self._index, self._segments, self._commits, self._reading)
         # Processes that send one record each should not all choose the same partition.
         self._turn = os.getpid()

@@ -14,6 +14,7 @@ import pyarrow as pa
 from lakegate.errors import DamagedLog, TopicError
 from lakegate.topic.base import Batch, TopicPartition
 from lakegate.topic.codec import decode
+from lakegate.topic.fresh import Fresh
 from lakegate.topic.index import BatchRow, Index, from_us
 from lakegate.topic.segment import SegmentReader
 
@@ -25,9 +26,10 @@ _ROWS = 64  # index rows fetched at a time
 class Reading:
     """Reads the partitions of one log."""
 
-    def __init__(self, index: Index, segments: Path) -> None:
+    def __init__(self, index: Index, segments: Path, fresh: Fresh) -> None:
         self._index = index
         self._segments = segments
+        self._fresh = fresh
         self._reader = SegmentReader()
 
     def batches(
@@ -86,12 +88,15 @@ class Reading:
         )
 
     def load(self, source: TopicPartition, row: BatchRow) -> pa.RecordBatch:
-        """The rows of one batch, proven to be those that were committed.
+        """The rows of one batch, proven to be those that were committed; see :class:`Fresh`.
 
         Raises:
             DamagedLog: they are not; names segment, position and offsets.
             TopicError: retention or the disk took them meanwhile.
         """
+        held = self._fresh.take(source, row.base, (row.file, row.position, row.crc))
+        if held is not None:
+            return held
         while True:
             damage, rows = self._try(source, row)
             if rows is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lakegate.topic.base import TopicPartition
+from lakegate.topic.fresh import Fresh
 from lakegate.topic.index import Index
 from lakegate.topic.reading import Reading
 
@@ -22,7 +23,7 @@ def damages(index: Index, segments: Path, source: TopicPartition) -> Iterator[st
     Raises:
         UnknownTopic: no such partition.
     """
-    reading = Reading(index, segments)
+    reading = Reading(index, segments, Fresh())  # what is on disk
     try:
         yield from _walk(index, segments, source, reading)
     finally:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 from tests.unit.gate.corpus import EVERYTHING
 
 from lakegate.contract.stream import ContractRef, Stream
-from lakegate.contract.type import Field, IntegerType
+from lakegate.contract.type import Constraint, Field, IntegerType, Severity
 from lakegate.errors import GateError
 from lakegate.gate import arrow_schema, compile  # noqa: A004 - as users write it
+from lakegate.gate.reference import Reference
 from lakegate.testing.sample import sample, to_json
 
 _GATE = compile(EVERYTHING)
+_POSITIVE = Constraint("minimum", 0, Severity.WARNING)
 
 
 @pytest.mark.parametrize("type_", [pa.binary(), pa.large_binary()])
@@ -53,10 +56,26 @@ def test_a_field_sent_on_every_record_is_learned_and_certified() -> None:
     gate = compile(EVERYTHING)
     values = [b'{"string":"a","extra":{"n":1.50},"object":{"q":%d}}' % n for n in range(200)]
     verdict = gate(values)
-    assert len(gate._certify(values).rows.index) == len(values)
+    assert len(gate._certify(values).sure().index) == len(values)
     assert verdict.unknown_paths == {"$.extra", "$.object.q"}
     kept = verdict.accepted.column("_unknown_fields").to_pylist()
     assert kept[7] == '{"$.extra":{"n":1.50},"$.object.q":7}'
+
+
+def test_a_warning_leaves_the_row_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = (
+        Field("a", IntegerType(), "$.a", constraints=(_POSITIVE,)),
+        Field("b", IntegerType(), "$.b", required=True),
+    )
+    gate = compile(replace(EVERYTHING, fields=fields, constraints=(), rules=()), decoder="fast")
+    values = [b'{"a":%d,"b":%d,"x":1}' % (n % 3 - 1, n) for n in range(90)]
+    expected = compile(gate.stream, decoder="reference")(values)
+    monkeypatch.setattr(Reference, "judge", lambda *_: pytest.fail("the record is read again"))
+    verdict = gate(values)
+    assert len(verdict.noted) == 30
+    assert verdict.noted == expected.noted
+    assert verdict.accepted.equals(expected.accepted, check_metadata=True)
+    assert verdict.accepted.column("a").to_pylist() == [-1, 0, 1] * 30
 
 
 def test_every_failure_of_a_record_is_reported_in_declared_order() -> None:

@@ -13,9 +13,11 @@ import pytest
 from lakegate.topic.codec import Payload, payload
 from lakegate.topic.segment import SegmentReader, SegmentWriter, abandoned
 
+ROW = pa.record_batch({"a": [1]})
+
 
 def some(data: bytes) -> Payload:
-    return Payload(1, memoryview(data), 0)
+    return Payload(ROW, memoryview(data), 0)
 
 
 def test_payloads_are_read_back_where_they_were_put(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ class _Others:
         """Which rows certainly pass."""
         columns = [table.column(at).combine_chunks() for at in self._columns]
         everywhere = np.arange(table.num_rows)
-        sure = self._certifier.certify(Decoded(everywhere, columns, {})).rows.index
+        sure = self._certifier.certify(Decoded(everywhere, columns, {})).sure().index
         found = np.zeros(table.num_rows, dtype=bool)
         found[sure] = True
         return found
