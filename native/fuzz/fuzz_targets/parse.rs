@@ -26,6 +26,8 @@ mod plan;
 mod read;
 #[path = "../../src/record/mod.rs"]
 mod record;
+#[path = "../../src/room.rs"]
+mod room;
 #[path = "../../src/simd.rs"]
 mod simd;
 

@@ -8,16 +8,14 @@ judged over its columns by the vectorised rules all paths share.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -38,7 +36,7 @@ from lakegate.gate.decode.base import Decoded
 from lakegate.gate.decode.frame import Frame
 from lakegate.gate.native.choice import missing, native_module
 from lakegate.gate.native.plan import Code, native_plan
-from lakegate.gate.path import ROOT, child
+from lakegate.gate.native.undeclared import declared_steps, patterns
 from lakegate.gate.references import HeldReference
 from lakegate.gate.rejections import REASONS
 from lakegate.gate.schema import UNKNOWN_FIELDS, arrow_schema
@@ -49,12 +47,8 @@ from lakegate.gate.verdict import Failure, Noted, Rejected
 __all__ = ["Found", "NativePath"]
 
 _Index = npt.NDArray[np.int64]
-_Steps: TypeAlias = "Mapping[str, _Steps]"
 _NOWHERE: _Index = np.array([], dtype=np.int64)
 _FAILED = "the native path failed"
-_STEP = re.compile(r"\.[^.\[]+|\['(?:[^'\\]|\\.)*'\]|\[[0-9]+\]")
-_ANY = "[*]"
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Judgement(Protocol):
@@ -116,7 +110,7 @@ class NativePath:
         self._rules = row_rules(stream)
         self._references: tuple[HeldReference, ...] = ()
         self._others = _Others(stream, self.foreign) if self.foreign else None
-        self._steps = _steps(ObjectType(stream.fields))
+        self._steps = declared_steps(ObjectType(stream.fields))
         self._keeps_unknown = stream.unknown_fields is UnknownFields.KEEP
         critical = Severity.CRITICAL
         self._critical = [at for at, code in enumerate(self.codes) if code.severity is critical]
@@ -175,7 +169,7 @@ class NativePath:
             if not good.all():
                 table, index = table.filter(pa.array(good)), index[good]
                 if unknown_paths:
-                    unknown_paths = _patterns(table.column(UNKNOWN_FIELDS), self._steps)
+                    unknown_paths = patterns(table.column(UNKNOWN_FIELDS), self._steps)
         return Found(
             rows=table,
             index=index,
@@ -248,34 +242,6 @@ class NativePath:
 
 def _import_reasons(address: int) -> pa.Array:
     return pa.Array._import_from_c(address, REASONS)
-
-
-def _patterns(texts: pa.ChunkedArray, steps: _Steps) -> frozenset[str]:
-    """The paths in a column of undeclared fields, with ``[*]`` for indices and keys."""
-    paths: set[str] = set()
-    for text in texts.drop_null().to_pylist():
-        paths.update(_members(text))
-    return frozenset(_pattern(path, steps) for path in paths)
-
-
-def _pattern(path: str, steps: _Steps) -> str:
-    pattern = ROOT
-    for step in _STEP.findall(path):
-        known = _ANY if _ANY in steps else step
-        pattern += known
-        steps = steps.get(known, {})
-    return pattern
-
-
-def _steps(type_: Type) -> _Steps:
-    """The steps from a value to those declared inside; :data:`_ANY` for items and entries."""
-    match type_:
-        case ArrayType(item=field) | MapType(value=field):
-            return {_ANY: _steps(field.type)}
-        case ObjectType(fields=fields):
-            return {child("", field.name): _steps(field.type) for field in fields}
-        case _:
-            return {}
 
 
 class _Others:
