@@ -2,6 +2,15 @@
 
 use crate::plan::Code;
 
+/// A step of a path that no plan knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// To an item of an array, by its index.
+    Item(u32),
+    /// To an entry of a map: a range of [`Failures::text`] with `.key`, or `['a key']`.
+    Entry(u32, u32),
+}
+
 /// What stood where the failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
@@ -15,8 +24,8 @@ pub enum Seen {
 #[derive(Debug, Clone, Copy)]
 pub struct Failure {
     pub code: u32,
-    /// Where its array indices begin in [`Failures::indices`], as many as its path takes.
-    pub indices: u32,
+    /// Where its steps begin in [`Failures::steps`], as many as its path takes.
+    pub steps: u32,
     /// The range of [`Failures::text`] with the path, of a failure whose code has none.
     pub path: (u32, u32),
     pub seen: Seen,
@@ -33,7 +42,7 @@ pub struct Failed {
 #[derive(Debug, Default)]
 pub struct Failures {
     pub all: Vec<Failure>,
-    pub indices: Vec<u32>,
+    pub steps: Vec<Step>,
     pub text: String,
     pub records: Vec<Failed>,
 }
@@ -42,7 +51,7 @@ pub struct Failures {
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
     all: usize,
-    indices: usize,
+    steps: usize,
     text: usize,
 }
 
@@ -50,14 +59,14 @@ impl Failures {
     pub fn mark(&self) -> Mark {
         Mark {
             all: self.all.len(),
-            indices: self.indices.len(),
+            steps: self.steps.len(),
             text: self.text.len(),
         }
     }
 
     pub fn truncate(&mut self, mark: Mark) {
         self.all.truncate(mark.all);
-        self.indices.truncate(mark.indices);
+        self.steps.truncate(mark.steps);
         self.text.truncate(mark.text);
     }
 
@@ -76,12 +85,11 @@ impl Failures {
         (start, small(self.text.len()))
     }
 
-    pub fn push(&mut self, code: u32, indices: &[u32], seen: Seen) {
-        let at = small(self.indices.len());
-        self.indices.extend_from_slice(indices);
+    /// A failure whose steps are those from `steps` on.
+    pub fn push(&mut self, code: u32, steps: usize, seen: Seen) {
         self.all.push(Failure {
             code,
-            indices: at,
+            steps: small(steps),
             path: (0, 0),
             seen,
         });
@@ -91,7 +99,7 @@ impl Failures {
     pub fn push_at(&mut self, code: u32, path: (u32, u32), seen: Seen) {
         self.all.push(Failure {
             code,
-            indices: 0,
+            steps: 0,
             path,
             seen,
         });
@@ -112,8 +120,23 @@ impl Failures {
             out.push_str(self.slice(failure.path));
             return;
         }
-        let indices = &self.indices[failure.indices as usize..];
-        write_path(&code.path, indices, out);
+        self.write_path(&code.path, &self.steps[failure.steps as usize..], out);
+    }
+
+    /// `$.lines`, `.qty` with the index 3 between them is `$.lines[3].qty`.
+    pub fn write_path(&self, pieces: &[String], steps: &[Step], out: &mut String) {
+        use std::fmt::Write;
+        out.push_str(&pieces[0]);
+        for (piece, step) in pieces[1..].iter().zip(steps) {
+            match *step {
+                Step::Item(index) => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(out, "[{index}]");
+                }
+                Step::Entry(start, end) => out.push_str(self.slice((start, end))),
+            }
+            out.push_str(piece);
+        }
     }
 
     pub fn observed(&self, failure: &Failure) -> &str {
@@ -129,17 +152,25 @@ impl Failures {
     }
 }
 
-/// `$.lines`, `.qty` with the index 3 between them is `$.lines[3].qty`.
-pub fn write_path(pieces: &[String], indices: &[u32], out: &mut String) {
-    use std::fmt::Write;
-    out.push_str(&pieces[0]);
-    for (piece, index) in pieces[1..].iter().zip(indices) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "[{index}]");
-        out.push_str(piece);
-    }
-}
-
 fn small(size: usize) -> u32 {
     u32::try_from(size).expect("a batch has at most 4 GiB of failures")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failures, Step};
+
+    #[test]
+    fn steps_stand_between_the_pieces() {
+        let mut failures = Failures::default();
+        let (start, end) = failures.write(|out| out.push_str("['a b']"));
+        let pieces = ["$.parts", "", ".qty"].map(String::from);
+        let mut found = String::new();
+        failures.write_path(
+            &pieces,
+            &[Step::Entry(start, end), Step::Item(3)],
+            &mut found,
+        );
+        assert_eq!(found, "$.parts['a b'][3].qty");
+    }
 }

@@ -49,6 +49,15 @@ impl Judgement {
         (0..records.len()).filter(move |&at| records[at].rejects == rejects)
     }
 
+    fn positions<'py>(&self, py: Python<'py>, rejects: bool) -> Bound<'py, PyBytes> {
+        let records = &self.failures.records;
+        let found: Vec<_> = self
+            .records(rejects)
+            .map(|at| i64::from(records[at].position))
+            .collect();
+        int64(py, found.into_iter())
+    }
+
     fn code(&self, failure: &Failure) -> &Code {
         &self.plan.codes[failure.code as usize]
     }
@@ -108,24 +117,13 @@ impl Judgement {
     /// The positions of the rejected records.
     #[getter]
     fn rejected<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let records = &self.failures.records;
-        let found: Vec<_> = self
-            .records(true)
-            .map(|at| i64::from(records[at].position))
-            .collect();
-        int64(py, found.into_iter())
+        self.positions(py, true)
     }
 
-    /// Each accepted record with failures: position, and those as of `failures`.
-    fn noted(&self) -> Vec<(u32, Vec<Said>)> {
-        self.records(false)
-            .map(|at| {
-                (
-                    self.failures.records[at].position,
-                    self.texts(self.failures.of(at)),
-                )
-            })
-            .collect()
+    /// The positions of the accepted records with failures.
+    #[getter]
+    fn noted<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.positions(py, false)
     }
 
     /// The failures of a record, by its position: code, path, observed.

@@ -16,6 +16,7 @@ mod path;
 mod plan;
 mod read;
 mod record;
+mod room;
 mod simd;
 mod surface;
 

@@ -3,12 +3,12 @@
 use crate::check::Check;
 use crate::column::Storage;
 use crate::read::TemporalReader;
+use crate::room::Room;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The format of the plan's JSON; both sides name it, so that an old wheel is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a failure says, except for what was observed.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Code {
     pub expected: String,
     pub severity: String,
     pub rejects: bool,
-    /// The path, cut where array indices stand; empty when the failure brings its own.
+    /// The path, cut where indices and keys stand; empty when the failure brings its own.
     pub path: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ pub struct Node {
     pub kind: Kind,
     /// What a scalar is stored as.
     pub storage: Storage,
-    /// How many bytes a text, or items an array, had in the last batch.
+    /// How many bytes a text, items an array, or entries a map had in the last batch.
     pub room: Room,
     /// The codes that null and absent values fail with.
     pub null_codes: Vec<u32>,
@@ -62,34 +62,6 @@ pub struct Node {
     pub type_code: u32,
     pub checks: Vec<(u32, Check)>,
     pub key_checks: Vec<(u32, KeyCheck)>,
-}
-
-/// How much a row of a column took in the last batch, so that the next one gets its memory at once.
-#[derive(Debug)]
-pub struct Room(AtomicU32);
-
-impl Room {
-    const UNIT: usize = 16;
-
-    /// The room that `rows` will probably take.
-    pub fn of_rows(&self, rows: usize) -> usize {
-        let likely = rows * self.0.load(Ordering::Relaxed) as usize / Self::UNIT;
-        likely + likely / 16 + 16
-    }
-
-    /// Note what `rows` took; of a few rows nothing is learned.
-    pub fn learn(&self, rows: usize, taken: usize) {
-        if rows >= 64 {
-            let unit = u32::try_from(taken * Self::UNIT / rows).unwrap_or(u32::MAX);
-            self.0.store(unit, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Room(AtomicU32::new(16 * Self::UNIT as u32))
-    }
 }
 
 #[derive(Debug)]
@@ -110,7 +82,15 @@ pub enum Kind {
     },
     Temporal(TemporalReader),
     Array(Box<Node>),
+    Map(Box<Entry>),
     Object(Object),
+}
+
+/// What the entries of a map are.
+#[derive(Debug)]
+pub struct Entry {
+    pub key: Node,
+    pub value: Node,
 }
 
 #[derive(Debug)]
@@ -119,7 +99,7 @@ pub struct Object {
     /// How each name is nearly always written: quoted, with the colon.
     pub spelled: Vec<Spelled>,
     names: HashMap<Box<[u8]>, usize>,
-    /// The path, cut where array indices stand.
+    /// The path, cut where indices and keys stand.
     pub path: Vec<String>,
     /// Where its members' learned order begins, one place more than it has members.
     pub slot: usize,
@@ -273,7 +253,9 @@ impl Reading {
             let bound = get(check, "bound")?;
             match Check::compile(rule, bound, string(value, "type")?) {
                 Some(Check::NotNull) => {} // a value passes
-                Some(compiled) if !matches!(kind, Kind::Object(_)) => checks.push((code, compiled)),
+                Some(compiled) if !matches!(kind, Kind::Object(_) | Kind::Map(_)) => {
+                    checks.push((code, compiled))
+                }
                 _ => self.foreign.push(code),
             }
         }
@@ -336,9 +318,21 @@ impl Reading {
                 let item = self.node(get(value, "item")?)?;
                 (Kind::Array(Box::new(item)), Storage::Nested)
             }
+            "map" => (Kind::Map(Box::new(self.entry(value)?)), Storage::Nested),
             "object" => (Kind::Object(self.object(value)?), Storage::Nested),
             temporal => self.temporal(temporal, value)?,
         })
+    }
+
+    fn entry(&mut self, value: &Value) -> Read<Entry> {
+        let entry = Entry {
+            key: self.node(get(value, "key")?)?,
+            value: self.node(get(value, "value")?)?,
+        };
+        if !matches!(entry.key.kind, Kind::Text) {
+            self.uncovered.push(string(value, "path")?.to_owned());
+        }
+        Ok(entry)
     }
 
     fn temporal(&mut self, kind: &str, value: &Value) -> Read<(Kind, Storage)> {

@@ -52,6 +52,7 @@ def test_all_paths_agree(data: st.DataObject) -> None:
     assert_same(in_columns(stream, values, ReferenceDecoder(stream)), reference)
     if native_module() is not None:
         native = compile(stream, decoder="native")
+        assert native.path == "native"
         assert_same(native(values), reference)
         assert_same(native(pa.array(values, pa.large_binary())), reference)
 

@@ -8,7 +8,7 @@
 
 #[path = "../../src/check/mod.rs"]
 mod check;
-#[path = "../../src/column.rs"]
+#[path = "../../src/column/mod.rs"]
 mod column;
 #[path = "../../src/failure.rs"]
 mod failure;
@@ -26,6 +26,8 @@ mod plan;
 mod read;
 #[path = "../../src/record/mod.rs"]
 mod record;
+#[path = "../../src/room.rs"]
+mod room;
 #[path = "../../src/simd.rs"]
 mod simd;
 

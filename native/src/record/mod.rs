@@ -4,6 +4,8 @@
 //! wherever they stand in the text; so what the members of an object failed with is put in order
 //! when the object ends. A record that is no JSON is left to the reference.
 
+mod here;
+mod map;
 mod members;
 mod object;
 mod skip;
@@ -15,6 +17,7 @@ use crate::failure::{Failed, Failures};
 use crate::json::{Malformed, Parsed, Scanner};
 use crate::keys::Keys;
 use crate::plan::{Plan, Unknown};
+use here::Here;
 use object::Segment;
 use std::collections::HashSet;
 use stranger::Stranger;
@@ -52,10 +55,9 @@ pub struct Judge<'p> {
     /// After which member which one came last time.
     next: Vec<u16>,
     keys: Keys,
-    indices: Vec<u32>,
+    here: Vec<Here>,
     segments: Vec<Segment>,
     strangers: Vec<Stranger<'p>>,
-    stranger_indices: Vec<u32>,
     stranger_names: String,
     scratch: String,
     rejects: bool,
@@ -82,10 +84,9 @@ impl<'p> Judge<'p> {
             },
             next: vec![0; plan.slots],
             keys: Keys::default(),
-            indices: Vec::new(),
+            here: Vec::new(),
             segments: Vec::new(),
             strangers: Vec::new(),
-            stranger_indices: Vec::new(),
             stranger_names: String::new(),
             scratch: String::new(),
             rejects: false,
@@ -152,6 +153,9 @@ impl<'p> Judge<'p> {
         self.found.kept.push(i64::from(position));
         if self.plan.unknown == Unknown::Keep {
             self.keep_strangers(text);
+            if !self.found.failures.any_since(mark) {
+                self.found.failures.truncate(mark); // the steps to what nobody declared
+            }
         }
     }
 
@@ -164,10 +168,9 @@ impl<'p> Judge<'p> {
 
     fn read(&mut self, text: &[u8]) -> Parsed<()> {
         self.keys.clear();
-        self.indices.clear();
+        self.here.clear();
         self.segments.clear();
         self.strangers.clear();
-        self.stranger_indices.clear();
         self.stranger_names.clear();
         self.rejects = false;
         self.typed = true;

@@ -194,6 +194,13 @@ impl<'p> Judge<'p> {
             self.skip(&mut scan, 1)?;
             goes_on = scan.goes_on(b'}')?;
         }
+        self.check_names(checks, mark, raw);
+        self.keys.pop(mark);
+        Ok(())
+    }
+
+    /// The rules on the keys of an object, all of which were noted since `mark`.
+    pub(super) fn check_names(&mut self, checks: &[(u32, KeyCheck)], mark: Mark, raw: &[u8]) {
         for (code, check) in checks {
             let passes = match check {
                 KeyCheck::AtLeast(bound) => self.keys.count(mark) >= *bound,
@@ -206,7 +213,5 @@ impl<'p> Judge<'p> {
                 self.fail(*code, raw);
             }
         }
-        self.keys.pop(mark);
-        Ok(())
     }
 }

@@ -11,7 +11,8 @@ use crate::plan::{Object, Unknown};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stranger<'p> {
     pub(super) object: &'p Object,
-    pub(super) indices: (usize, usize),
+    /// The range of the failures' steps with those to the object.
+    pub(super) steps: (usize, usize),
     pub(super) name: (usize, usize),
     pub(super) value: (usize, usize),
     pub(super) is_plain: bool,
@@ -28,15 +29,15 @@ impl<'p> Judge<'p> {
         if self.plan.unknown == Unknown::Ignore {
             return self.skip(scan, depth).map(|_| ());
         }
-        let (name, at) = (self.stranger_names.len(), self.stranger_indices.len());
+        let (name, steps) = (self.stranger_names.len(), self.write_steps());
         self.stranger_names.push_str(self.keys.last());
-        self.stranger_indices.extend_from_slice(&self.indices);
+        let steps = (steps, self.found.failures.steps.len());
         scan.whitespace();
         let start = scan.at;
         let is_plain = self.skip(scan, depth)?;
         self.strangers.push(Stranger {
             object,
-            indices: (at, self.stranger_indices.len()),
+            steps,
             name: (name, self.stranger_names.len()),
             value: (start, scan.at),
             is_plain,
@@ -102,8 +103,9 @@ impl<'p> Judge<'p> {
     }
 
     fn write_path(&self, stranger: &Stranger<'_>, out: &mut String) {
-        let indices = &self.stranger_indices[stranger.indices.0..stranger.indices.1];
-        crate::failure::write_path(&stranger.object.path, indices, out);
+        let failures = &self.found.failures;
+        let steps = &failures.steps[stranger.steps.0..stranger.steps.1];
+        failures.write_path(&stranger.object.path, steps, out);
         write_child(&self.stranger_names[stranger.name.0..stranger.name.1], out);
     }
 }

@@ -1,10 +1,11 @@
 //! Declared values: read by their type, appended to their column, checked.
 
+use super::here::Here;
 use super::stranger::write_value;
 use super::Judge;
 use crate::check::Check;
 use crate::column::{Column, List, Text};
-use crate::failure::Seen;
+use crate::failure::{Seen, Step};
 use crate::json::{unescape, Malformed, Parsed, Scanner, MAX_DEPTH};
 use crate::observe::observe;
 use crate::plan::{Kind, Node};
@@ -48,6 +49,9 @@ impl<'p> Judge<'p> {
             }
             (Kind::Array(item), Column::List(list)) if byte == b'[' => {
                 self.array(scan, node, item, list, depth + 1)
+            }
+            (Kind::Map(entry), Column::Map(maps)) if byte == b'{' => {
+                self.map(scan, node, entry, maps, depth + 1)
             }
             (Kind::Object(object), Column::Struct(objects)) if byte == b'{' => {
                 if depth == MAX_DEPTH {
@@ -238,21 +242,22 @@ impl<'p> Judge<'p> {
         if scan.take(b']') {
             return Ok(());
         }
-        let level = self.indices.len();
-        self.indices.push(0);
+        let (level, mut index) = (self.here.len(), 0);
+        self.here.push(Here::Known(Step::Item(0)));
         loop {
             self.value(scan, item, column, depth)?;
             if !scan.goes_on(b']')? {
                 break;
             }
-            self.indices[level] += 1;
+            index += 1;
+            self.here[level] = Here::Known(Step::Item(index));
         }
-        self.indices.truncate(level);
+        self.here.truncate(level);
         Ok(())
     }
 
     #[inline(always)]
-    fn check(
+    pub(super) fn check(
         &mut self,
         node: &Node,
         passes: impl Fn(&Check) -> bool,
@@ -268,9 +273,13 @@ impl<'p> Judge<'p> {
 
     #[cold]
     pub(super) fn fail(&mut self, code: u32, raw: &[u8]) {
-        let failures = &mut self.found.failures;
-        let (from, to) = failures.write(|text| observe(raw, text));
-        failures.push(code, &self.indices, Seen::Text(from, to));
+        let (from, to) = self.found.failures.write(|text| observe(raw, text));
+        self.fail_with(code, Seen::Text(from, to));
+    }
+
+    fn fail_with(&mut self, code: u32, seen: Seen) {
+        let steps = self.write_steps();
+        self.found.failures.push(code, steps, seen);
         self.rejects |= self.plan.codes[code as usize].rejects;
     }
 
@@ -293,8 +302,7 @@ impl<'p> Judge<'p> {
     #[inline(always)]
     pub(super) fn no_value(&mut self, node: &Node, seen: Seen) {
         for &code in &node.null_codes {
-            self.found.failures.push(code, &self.indices, seen);
-            self.rejects |= self.plan.codes[code as usize].rejects;
+            self.fail_with(code, seen);
         }
     }
 }

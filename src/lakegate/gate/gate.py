@@ -24,7 +24,7 @@ from lakegate.gate.decode.format import Format
 from lakegate.gate.native.choice import Path, chosen_path, native_path
 from lakegate.gate.reference import Doubt, Judgement, Reference, unknown_text
 from lakegate.gate.references import ReferenceSet, hold, named
-from lakegate.gate.rejections import Rejections
+from lakegate.gate.rejections import Notes, Rejections
 from lakegate.gate.schema import arrow_schema
 from lakegate.gate.verdict import Noted, Rejected, Verdict, joined
 
@@ -204,6 +204,7 @@ class Gate:
             accepted = pa.concat_tables([accepted, self._table(rest.rows)])
             accepted, index = accepted.take(pa.array(order)).combine_chunks(), both[order]
         known = {record.index: record for record in rest.rejected}
+        noted = {record.index: record for record in rest.noted}
         judgement = found.judgement
         return Verdict(
             contract=self.stream.contract,
@@ -216,7 +217,11 @@ class Gate:
                 reasons=lambda index: native.reasons(index, judgement),
                 is_critical=native.is_critical(judgement),
             ),
-            noted=_merged(found.noted, rest.noted),
+            noted=Notes(
+                _sorted(found.noted, [*noted]),
+                noted,
+                make=lambda at: native.noted(at, judgement),
+            ),
             tombstones=tombstones,
             unknown_paths=unknown_paths | rest.unknown_paths,
             references=self.references,
@@ -280,10 +285,6 @@ def _sorted(one: npt.NDArray[np.int64], other: Sequence[int]) -> npt.NDArray[np.
     if not other:
         return one
     return np.sort(np.concatenate([one, np.array(other, dtype=np.int64)]))
-
-
-def _merged(one: Sequence[Noted], other: Sequence[Noted]) -> Sequence[Noted]:
-    return sorted([*one, *other], key=lambda noted: noted.index) if one and other else one or other
 
 
 def _size(values: Values, limit: int) -> int:

@@ -1,22 +1,23 @@
-"""The rejected records of a batch, made when somebody looks at them.
+"""The rejected and the noted records of a batch, made when somebody looks at them.
 
 The native path keeps failures as columns of codes. Most who get a verdict want to know how many
-records were rejected, where they stood, and the reasons as an Arrow column for the dead letter
+records there are, where they stood, and the reasons as an Arrow column for the dead letter
 topic: none of them needs a Python object for each failure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from operator import eq
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lakegate.gate.verdict import Failure, Rejected
+from lakegate.gate.verdict import Failure, Noted, Rejected
 
-__all__ = ["REASONS", "Rejections", "reasons_of"]
+__all__ = ["REASONS", "Notes", "Rejections", "reasons_of"]
 
 REASONS = pa.list_(
     pa.struct(
@@ -31,16 +32,65 @@ REASONS = pa.list_(
 _Index = npt.NDArray[np.int64]
 
 
-class Rejections(Sequence[Rejected]):
-    """Rejected records in input order, each made when it is asked for; equal to a list of them.
+_Record = TypeVar("_Record")
+
+
+class _Records(Sequence[_Record]):
+    """Records in input order, each made when it is asked for; equal to a list of them.
 
     ``positions`` are theirs in the batch (int64, ascending). ``make`` makes a record by its
-    position; ``known`` has those that exist already; ``reasons`` makes a :data:`REASONS` array of
-    the positions it is given, none of them in ``known``. ``is_critical`` says of the others, at
-    once, whether any failure of theirs pauses the stream.
+    position; ``known`` has those that exist already.
     """
 
     __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __init__(
+        self, positions: _Index, known: Mapping[int, _Record], *, make: Callable[[int], _Record]
+    ) -> None:
+        self.positions = positions
+        self._known = known
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @overload
+    def __getitem__(self, at: int) -> _Record: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[_Record]: ...
+
+    def __getitem__(self, at: int | slice) -> _Record | list[_Record]:
+        if isinstance(at, slice):
+            return [self._at(position) for position in self.positions[at].tolist()]
+        return self._at(int(self.positions[at]))
+
+    def __iter__(self) -> Iterator[_Record]:
+        return map(self._at, self.positions.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def _at(self, position: int) -> _Record:
+        known = self._known.get(position)
+        return self._make(position) if known is None else known
+
+
+class Notes(_Records[Noted]):
+    """Accepted records with failures that do not reject, each made when it is asked for."""
+
+
+class Rejections(_Records[Rejected]):
+    """Rejected records in input order, each made when it is asked for; equal to a list of them.
+
+    ``reasons`` makes a :data:`REASONS` array of the positions it is given, none of them in
+    ``known``. ``is_critical`` says of those, at once, whether any failure pauses the stream.
+    """
 
     def __init__(
         self,
@@ -51,40 +101,9 @@ class Rejections(Sequence[Rejected]):
         reasons: Callable[[_Index], pa.Array],
         is_critical: bool,
     ) -> None:
-        self.positions = positions
-        self._known = known
-        self._make = make
+        super().__init__(positions, known, make=make)
         self._reasons = reasons
         self._is_critical = is_critical
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    @overload
-    def __getitem__(self, at: int) -> Rejected: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> list[Rejected]: ...
-
-    def __getitem__(self, at: int | slice) -> Rejected | list[Rejected]:
-        if isinstance(at, slice):
-            return [self._at(position) for position in self.positions[at].tolist()]
-        return self._at(int(self.positions[at]))
-
-    def __iter__(self) -> Iterator[Rejected]:
-        return map(self._at, self.positions.tolist())
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(map(Rejected.__eq__, self, other))
-
-    def __repr__(self) -> str:
-        return repr(list(self))
-
-    def _at(self, position: int) -> Rejected:
-        known = self._known.get(position)
-        return self._make(position) if known is None else known
 
     @property
     def critical(self) -> bool:

@@ -84,7 +84,7 @@ def _constraints(type_: Type, source: random.Random) -> tuple[Constraint, ...]:
             options = [("maximum", [time(12)])]
         case ArrayType():
             options = [("minItems", [1]), ("maxItems", [2]), ("uniqueItems", [True])]
-        case ObjectType():
+        case ObjectType() | MapType():
             options = [
                 ("minProperties", [1]),
                 ("maxProperties", [1, 3]),

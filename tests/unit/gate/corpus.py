@@ -16,6 +16,7 @@ from lakegate.contract.type import (
     DecimalType,
     Field,
     IntegerType,
+    MapType,
     NumberType,
     ObjectType,
     StringType,
@@ -26,6 +27,8 @@ from lakegate.contract.type import (
 __all__ = ["CASES", "EVERYTHING"]
 
 _ITEM = Field("element", StringType(), "$.list[*]")
+_KEY = Field("key", StringType(), "$.map[*]", True)
+_VALUE = Field("value", ObjectType((Field("n", IntegerType(8), "$.map[*].n"),)), "$.map[*]")
 _MEMBER = Field("name", StringType(), "$.object.name")
 EVERYTHING = Stream(
     ContractRef("everything", "1.0.0", "e" * 64),
@@ -50,6 +53,7 @@ EVERYTHING = Stream(
         Field("list", ArrayType(_ITEM), "$.list"),
         Field("object", ObjectType((_MEMBER,)), "$.object"),
         Field("any", AnyType(), "$.any"),
+        Field("map", MapType(_KEY, _VALUE), "$.map"),
     ),
 )
 
@@ -102,6 +106,7 @@ CASES: list[tuple[bytes, str | None]] = [
     (b'{"string":"\xe2\x82"}', "json.utf8"),  # cut off
     (b'{"extra":"\xff"}', "json.utf8"),
     (b'{"\xff":1}', "json.utf8"),
+    (b'{"map":{"\xff":{}}}', "json.utf8"),
     (b'{"any":"\xff"}', "json.utf8"),
     (b'{"decimal":"\xff"}', "json.utf8"),
     ('{"string":"é€😀\u2028\ufeff"}'.encode(), None),
@@ -114,6 +119,9 @@ CASES: list[tuple[bytes, str | None]] = [
     (b'{"object":{"name":"a","name":"a"}}', "json.duplicateKey"),
     (b'{"object":{"name":"a"},"object":{"name":"a"}}', "json.duplicateKey"),
     (b'{"any":{"x":[{"y":1,"y":1}]}}', "json.duplicateKey"),
+    (b'{"map":{"x":{},"\\u0078":{}}}', "json.duplicateKey"),
+    (b'{"map":{"x":{"n":1,"n":1}}}', "json.duplicateKey"),
+    (b'{"map":{"":{},"":{}}}', "json.duplicateKey"),
     (b'{"extra":{"y":1,"y":1}}', "json.duplicateKey"),
     (b'{"extra":1,"extra":2}', "json.duplicateKey"),
     (b'{"":1,"":2}', "json.duplicateKey"),
@@ -128,12 +136,15 @@ CASES: list[tuple[bytes, str | None]] = [
     (b'{"string":"\\ud83d\\ude00"}', None),
     (b'{"string":"\\\\ud800"}', None),
     (b'{"\\ud800":1}', "json.surrogate"),
+    (b'{"map":{"\\ud800":{}}}', "json.surrogate"),
     (b'{"any":"\\ud800"}', "json.surrogate"),
     (b'{"extra":["\\udfff"]}', "json.surrogate"),
     (b'{"any":' + _DEEP + b"}", None),
     (b'{"any":' + _TOO_DEEP + b"}", "json.depth"),
     (b'{"extra":' + _DEEP + b"}", None),
     (b'{"extra":' + _TOO_DEEP + b"}", "json.depth"),
+    (b'{"map":{"x":{"y":' + _DEEP[2:-2] + b"}}}", None),
+    (b'{"map":{"x":{"y":' + _DEEP[1:-1] + b"}}}", "json.depth"),
     (b"[" * 100_000, "json.depth"),
     (b'{"a":' * 100_000, "json.depth"),
     (b'{"string":"' + b"[" * 200 + b'"}', None),
@@ -294,6 +305,9 @@ CASES: list[tuple[bytes, str | None]] = [
     ),
     *_of("list", (b"[]", None), (b'["a",null]', None), (b"[1]", "type"), (b"{}", "type")),
     *_of("object", (b"{}", None), (b"[]", "type"), (b'"x"', "type"), (b'{"name":1}', "type")),
+    *_of("map", (b"{}", None), (b"[]", "type"), (b'"x"', "type"), (b'{"name":1}', "type")),
+    *_of("map", (b'{"":{"n":1,"q":[2]}}', None), (b'{"a":{"n":128}}', "integer.range")),
+    *_of("map", (b'{"a":null," ":{"n":null}}', None), (b'{"a":{},}', "json.syntax")),
     *_of("object", (b'{"name":"a","other":{"x":[1.50]}}', None)),
     *_of(
         "any", (b"1.50", None), (b'{"b": [1, "x"]}', None), (b"null", None), (b'"a\\u0041"', None)
@@ -310,5 +324,7 @@ STORED: list[tuple[bytes, str, object]] = [
     (b'{"any":"\\u0041"}', "any", '"A"'),
     (b'{"x":1.50}', "_unknown_fields", '{"$.x":1.50}'),
     (b'{"x y":1,"a":{"b":[ 1 ]}}', "_unknown_fields", '{"$.a":{"b":[1]},"$[\'x y\']":1}'),
+    (b'{"map":{"b":{"n":1},"\\u0061":null}}', "map", [("b", {"n": 1}), ("a", None)]),
+    (b'{"map":{"a b":{"q": 1}}}', "_unknown_fields", "{\"$.map['a b'].q\":1}"),
     (b'{"object":{"q":null}}', "_unknown_fields", '{"$.object.q":null}'),
 ]

@@ -63,7 +63,9 @@ def _stream() -> Stream:
 
 def _judge(path: Any, *records: str) -> Verdict:
     values = [record.encode() for record in records] * 70
-    return compile(_stream(), decoder=path)(values)
+    gate = compile(_stream(), decoder=path)
+    assert gate.path == path
+    return gate(values)
 
 
 def _reasons(verdict: Verdict, at: int = 0) -> list[tuple[str, str, str]]:

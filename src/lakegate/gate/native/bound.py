@@ -32,6 +32,7 @@ from lakegate.contract.type import (
     DateType,
     DecimalType,
     IntegerType,
+    MapType,
     NumberType,
     ObjectType,
     StringType,
@@ -138,6 +139,7 @@ _NAMES: dict[type, str] = {
     StringType: "a string",
     BooleanType: "a boolean",
     ArrayType: "an array",
+    MapType: "an object",
     ObjectType: "an object",
 }
 

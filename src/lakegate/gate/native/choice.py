@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from lakegate.contract.stream import Stream
-from lakegate.contract.type import ArrayType, Field, MapType, ObjectType
 from lakegate.errors import GateError
 from lakegate.gate.decode.format import Format
 from lakegate.gate.decode.json_format import JsonFormat
@@ -22,14 +21,13 @@ __all__ = [
     "VARIABLE",
     "Path",
     "chosen_path",
-    "has_map",
     "missing",
     "native_module",
     "native_path",
     "said",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """The format of the plan's JSON: a native build that reads another one is not used."""
 
 Path: TypeAlias = Literal["reference", "fast", "native"]
@@ -82,23 +80,6 @@ def native_module() -> Any:
     return lakegate_native
 
 
-def has_map(fields: tuple[Field, ...]) -> bool:
-    """Whether a value anywhere in them is a map, which the native path does not cover."""
-    for field in fields:
-        match field.type:
-            case MapType():
-                return True
-            case ArrayType(item=item):
-                found = has_map((item,))
-            case ObjectType(fields=members):
-                found = has_map(members)
-            case _:
-                found = False
-        if found:
-            return True
-    return False
-
-
 def native_path(
     stream: Stream,
     format: Format,  # noqa: A002
@@ -112,7 +93,7 @@ def native_path(
     """
     if native_module() is None:
         raise GateError(missing())
-    if not isinstance(format, JsonFormat) or has_map(stream.fields):
+    if not isinstance(format, JsonFormat):
         return None
     from lakegate.gate.native.path import NativePath
 

@@ -9,7 +9,7 @@ from lakegate.contract.record_format import RecordFormat
 from lakegate.contract.stream import Stream
 from lakegate.contract.type import ArrayType, Constraint, Field, MapType, ObjectType
 from lakegate.gate.decode.choice import format_of
-from lakegate.gate.native.choice import has_map, missing, native_module, native_path
+from lakegate.gate.native.choice import missing, native_module, native_path
 from lakegate.gate.native.plan import type_name
 from lakegate.gate.path import ROOT, child
 from lakegate.gate.schema import arrow_schema
@@ -56,10 +56,6 @@ def path_coverage(stream: Stream) -> list[Judged]:
         stream = replace(stream, cdc=None, format=RecordFormat())
     if native_module() is None:
         return _all_of(stream, _FAST, missing())
-    if has_map(stream.fields):
-        return _all_of(stream, _FAST, "maps are not covered natively")
-    if has_map(stream.fields):
-        return _all_of(stream, _FAST, "a map is not covered natively, nor the stream it is in")
     native = native_path(stream, format_of(stream), covering=False)
     if native is None:
         return _all_of(stream, _FAST, f"records are {stream.format.name}, not JSON")
@@ -113,7 +109,7 @@ def _value(path: str, field: Field) -> Iterator[tuple[str, Field]]:
         case ArrayType(item=item):
             yield from _value(f"{path}[*]", item)
         case MapType(key=key, value=item):
-            yield f"{path}[*]", key
+            yield f"{path}[*]", replace(key, required=False)  # a name is always there
             yield from _value(f"{path}[*]", item)
         case ObjectType(fields=members):
             yield from _values(members, path)

@@ -8,7 +8,6 @@ judged over its columns by the vectorised rules all paths share.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,19 +16,27 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol, Self
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from lakegate.contract.stream import Stream, UnknownFields
-from lakegate.contract.type import ArrayType, Constraint, Field, ObjectType, Severity, Type
+from lakegate.contract.type import (
+    ArrayType,
+    Constraint,
+    Field,
+    MapType,
+    ObjectType,
+    Severity,
+    Type,
+)
 from lakegate.errors import GateError
 from lakegate.gate.certify import Certifier
 from lakegate.gate.decode.base import Decoded
 from lakegate.gate.decode.frame import Frame
 from lakegate.gate.native.choice import missing, native_module
 from lakegate.gate.native.plan import Code, native_plan
+from lakegate.gate.native.undeclared import declared_steps, patterns
 from lakegate.gate.references import HeldReference
 from lakegate.gate.rejections import REASONS
 from lakegate.gate.schema import UNKNOWN_FIELDS, arrow_schema
@@ -43,8 +50,6 @@ _Index = npt.NDArray[np.int64]
 _Mask = npt.NDArray[np.bool_]
 _NOWHERE: _Index = np.array([], dtype=np.int64)
 _FAILED = "the native path failed"
-_INDEX = re.compile(r"'(?:[^'\\]|\\.)*'|\[[0-9]+\]")
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Judgement(Protocol):
@@ -53,13 +58,13 @@ class _Judgement(Protocol):
     kept: bytes
     refused: bytes
     rejected: bytes
+    noted: bytes
     unknown_paths: list[str]
     nulls: list[int]
     rest: list[tuple[int, int]]
 
     def move_rows(self, take: Callable[[int], Any]) -> Any: ...
     def move_reasons(self, take: Callable[[int], Any]) -> Any: ...
-    def noted(self) -> list[tuple[int, list[tuple[int, str, str]]]]: ...
     def failures(self, position: int) -> list[tuple[int, str, str]]: ...
     def has_code(self, codes: list[int]) -> bool: ...
 
@@ -71,8 +76,8 @@ class Found:
     ``rows`` are records in the schema's types and ``index`` their positions; of them ``good`` are
     accepted, and those at the positions ``ruled`` unless a rule over the whole record, or a
     relationship, rejects them, which nothing else does (:meth:`NativePath.accepted`). ``rejected``
-    are positions, of which :meth:`NativePath.rejected` makes records; ``rest`` are the positions
-    left, ``nulls`` those of nulls. ``unknown_paths`` are those of all ``rows``.
+    and ``noted`` are positions, of which the path makes records when asked; ``rest`` are the
+    positions left, ``nulls`` those of nulls. ``unknown_paths`` are those of all ``rows``.
     """
 
     rows: pa.Table
@@ -80,7 +85,7 @@ class Found:
     good: _Mask
     ruled: _Index
     rejected: _Index
-    noted: Sequence[Noted]
+    noted: _Index
     rest: _Index
     nulls: Sequence[int]
     unknown_paths: frozenset[str]
@@ -110,6 +115,7 @@ class NativePath:
         self._rules = row_rules(stream)
         self._references: tuple[HeldReference, ...] = ()
         self._others = _Others(stream, self.foreign) if self.foreign else None
+        self._steps = declared_steps(ObjectType(stream.fields))
         self._keeps_unknown = stream.unknown_fields is UnknownFields.KEEP
         critical = Severity.CRITICAL
         self._critical = [at for at, code in enumerate(self.codes) if code.severity is critical]
@@ -153,9 +159,7 @@ class NativePath:
             rest = np.array([position for position, _ in left], dtype=np.int64)
             for why, records in Counter(why for _, why in left).items():
                 self._count(self._reasons[why], records)
-        noted = [
-            Noted(position, self._failures(failures)) for position, failures in judgement.noted()
-        ]
+        noted = np.frombuffer(judgement.noted, dtype=np.int64)
         table = pa.Table.from_batches([batch])
         good, ruled = np.ones(len(index), dtype=bool), _NOWHERE
         if self._rules or self._references or self._others is not None:
@@ -163,14 +167,13 @@ class NativePath:
             good = sure & passed
             doubted = ~good
             good[np.frombuffer(judgement.refused, dtype=np.int64)] = False
-            failed = np.concatenate([rejected, [found.index for found in noted]])
+            failed = np.concatenate([rejected, noted])
             by_rule = sure & ~passed & ~np.isin(index, failed)
             ruled, again = index[by_rule], index[doubted & ~by_rule]
             if len(again):
                 rest = np.union1d(rest, again)
                 rejected = np.setdiff1d(rejected, again, assume_unique=True)
-                gone = frozenset(again.tolist())
-                noted = [found for found in noted if found.index not in gone]
+                noted = np.setdiff1d(noted, again, assume_unique=True)
         return Found(
             rows=table,
             index=index,
@@ -198,7 +201,7 @@ class NativePath:
             return found.rows, found.index, found.unknown_paths
         rows, paths = found.rows.filter(pa.array(keep)), found.unknown_paths
         if paths:
-            paths = _patterns(rows.column(UNKNOWN_FIELDS))
+            paths = patterns(rows.column(UNKNOWN_FIELDS), self._steps)
         return rows, found.index[keep], paths
 
     def _judge_columns(self, table: pa.Table) -> tuple[_Mask, _Mask]:
@@ -227,6 +230,10 @@ class NativePath:
     def rejected(self, position: int, value: bytes, judgement: _Judgement) -> Rejected:
         """The rejected record at that position."""
         return Rejected(position, value, self._failures(judgement.failures(position)))
+
+    def noted(self, position: int, judgement: _Judgement) -> Noted:
+        """The accepted record at that position, with what it fails."""
+        return Noted(position, self._failures(judgement.failures(position)))
 
     def reasons(self, index: _Index, judgement: _Judgement) -> pa.Array:
         """The failures of the rejected records at these positions, as ``REASONS``."""
@@ -258,16 +265,6 @@ class NativePath:
 
 def _import_reasons(address: int) -> pa.Array:
     return pa.Array._import_from_c(address, REASONS)
-
-
-def _patterns(texts: pa.ChunkedArray) -> frozenset[str]:
-    """The paths in a column of undeclared fields, with ``[*]`` for indices."""
-    paths: set[str] = set()
-    for text in texts.drop_null().to_pylist():
-        paths.update(_members(text))
-    return frozenset(
-        _INDEX.sub(lambda found: found[0] if found[0][0] == "'" else "[*]", path) for path in paths
-    )
 
 
 class _Others:
@@ -306,6 +303,8 @@ class _Others:
         match type_:
             case ArrayType(item=item):
                 return ArrayType(self._only(item))
+            case MapType(key=key, value=value):
+                return MapType(self._only(key), self._only(value))
             case ObjectType(fields=fields):
                 return ObjectType(tuple(map(self._only, fields)))
             case _:
@@ -318,6 +317,8 @@ def _has_checks(field: Field) -> bool:
     match field.type:
         case ArrayType(item=item):
             return _has_checks(item)
+        case MapType(key=key, value=value):
+            return _has_checks(key) or _has_checks(value)
         case ObjectType(fields=fields):
             return any(map(_has_checks, fields))
         case _:

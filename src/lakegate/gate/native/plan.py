@@ -45,7 +45,7 @@ __all__ = ["Code", "NativePlan", "native_plan", "type_name"]
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a failure says; ``path`` is cut where array indices stand, empty for undeclared ones.
+    """What a failure says; ``path`` is cut where indices and keys stand, empty for undeclared ones.
 
     ``constraint`` is the check behind it, None for types, presence and undeclared fields.
     """
@@ -192,6 +192,13 @@ def _kind(type_: Type, path: tuple[str, ...], codes: _Codes) -> dict[str, Any]:
             return {"kind": type_name(type_), "reader": reader_plan(type_)}
         case ArrayType(item=item):
             return {"kind": "array", "item": _value(item, (*path, ""), codes)}
+        case MapType(key=key, value=value):
+            inside = (*path, "")
+            return {
+                "kind": "map",
+                "key": _value(key, inside, codes),
+                "value": _value(value, inside, codes),
+            }
         case ObjectType(fields=fields):
             return {"kind": "object", **_object(fields, path, codes)}
         case _:
