@@ -136,7 +136,7 @@ def _landing_beside(
         while not over.wait(_LANDING_LOOK_S):
             waiting = _lag(log, found.stream.topic("validated"), LANDING_GROUP)
             enough = min(landed, _lag(log, found.stream.topic("raw"), GATE_GROUP))
-            if waiting >= min(most, max(enough, most // _FEWEST)):
+            if waiting >= min(most, max(enough, most // _FEWEST, 1)):
                 landed += _land_once(lander)
         if not given_up.is_set() and not stopped():
             land_all(lander)
