@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lakegate.gate import Gate
     from lakegate.gate.verdict import Failure, Rejected, Verdict
     from lakegate.guard import FrameVerdict, Guard, RecordRefused
+    from lakegate.guard.resolve import Contracting
     from lakegate.pipeline.project import Project
 
 __all__ = [
@@ -71,26 +72,23 @@ _HOMES = {
 }
 
 
-def compile(contract: str | Path | Contract | Stream, *, object: str | None = None) -> Gate:  # noqa: A001, A002
+def compile(contract: Contracting, *, object: str | None = None) -> Gate:  # noqa: A001, A002
     """The gate of a contract: a file, a loaded contract, or one of its streams.
 
-    ``object`` names the schema object when the contract has several.
+    ``object`` names the schema object when the contract has several. A gate or a guard has one
+    already.
 
     Raises:
         ContractError: the contract cannot be used; the message says all that is wrong with it.
+        GateError: it is nothing that has a contract.
     """
-    from lakegate.contract import load
-    from lakegate.contract.stream import Stream
-    from lakegate.gate import compile as compile_stream
+    from lakegate.guard.resolve import gate_of
 
-    if isinstance(contract, Stream):
-        return compile_stream(contract)
-    loaded = load(contract) if isinstance(contract, (str, Path)) else contract
-    return compile_stream(loaded.stream(object))
+    return gate_of(contract, object)
 
 
 def judge_frame(
-    contract: str | Path | Contract | Stream,
+    contract: Contracting,
     frame: Any,
     *,
     object: str | None = None,  # noqa: A002
@@ -99,7 +97,7 @@ def judge_frame(
 
     Raises:
         ContractError: as :func:`compile`.
-        GateError: it is no frame.
+        GateError: it is no frame, or nothing that has a contract.
     """
     from lakegate.guard import judge_frame
 

@@ -27,6 +27,8 @@ do next.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AuditError",
     "CommitConflict",
@@ -52,6 +54,14 @@ class LakegateError(Exception):
     """The root of all errors raised on purpose; ``transient`` says whether to try again."""
 
     transient: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As made by BaseException, a subclass would be called with its message alone.
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[LakegateError], arguments: tuple[Any, ...]) -> LakegateError:
+    return kind.__new__(kind, *arguments)
 
 
 class ContractError(LakegateError):

@@ -66,7 +66,7 @@ def test_what_cannot_be_loaded(tmp_path: Path):
     folder = make_project(tmp_path / "project")
     broken = tmp_path / "broken.csv"
     broken.write_text("number,note\n1,a\n2\n")
-    refused(call(folder, "load", "orders", str(broken)), "line 3", "the 1 records before that")
+    refused(call(folder, "load", "orders", str(broken)), "line 3", "the 1 record before")
     refused(call(folder, "load", "orders", str(tmp_path / "none.csv")), "none.csv")
     refused(call(folder, "load", "nope", str(broken)), "nope", "orders")
     refused(call(folder, "load", "orders"), "at least one file")

@@ -10,6 +10,7 @@ import cyclopts
 
 from lakegate.cli.options import ProjectOption
 from lakegate.cli.output import console, emit, say_error
+from lakegate.cli.path_coverage import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -286,18 +287,18 @@ def _show_coverage(statements: Sequence[Statement]) -> None:
     for title in ("statement", "", "enforced", "how"):
         table.add_column(title, overflow="fold")
     last = None
+    out = unwrapped()
     for statement in statements:
         colour = _WHERE_COLOURS.get(statement.where, "yellow")
         subject = statement.subject if statement.subject != last else ""
         last = statement.subject
-        value = f"{statement.key}: {statement.value}"[:60]
+        value = f"{statement.key}: {statement.value}"[: 60 if out.is_terminal else None]
         table.add_row(
             Text(subject, style="bold"),
             Text(value),
             Text(str(statement.where), style=colour),
             Text(statement.how, style="dim"),
         )
-    out = console()
     out.print(table)
     open_ = sum(statement.where == "not enforced" for statement in statements)
     total = len(statements)

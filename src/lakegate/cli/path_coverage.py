@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lakegate.cli.output import console, emit, say_error
 
-__all__ = ["show"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["show", "unwrapped"]
+
+_WHOLE = 10_000
+
+
+def unwrapped() -> Console:
+    """Standard output, on which a row is one line where nobody gave it a width: in a pipe."""
+    out = console()
+    if not out.is_terminal:
+        out.width = _WHOLE
+    return out
 
 
 def show(file: Path, output: Literal["text", "json"]) -> int:
@@ -45,12 +58,17 @@ def show(file: Path, output: Literal["text", "json"]) -> int:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("stream", "value", "asked of it", "path", ""):
         table.add_column(column, overflow="fold")
+    falling = [one for _, one in found if one.falls_back]
+    reasons = {one.reason for one in falling}
+    shared = reasons.pop() if len(reasons) == 1 and len(falling) > 1 else None
     for stream, one in found:
         colour = "yellow" if one.falls_back else "green"
-        cells = (stream, one.subject, one.what, Text(one.path, colour), one.reason)
+        reason = "" if one.reason == shared else one.reason
+        cells = (stream, one.subject, one.what, Text(one.path, colour), reason)
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
-    out = console()
+    out = unwrapped()
     out.print(table)
-    falling = sum(one.falls_back for _, one in found)
-    out.print(f"\nfalls back: {f'{falling} of {len(found)}' if falling else 'none'}")
+    said = f"{len(falling)} of {len(found)}" if falling else "none"
+    because = f": {shared}" if shared else ""
+    out.print(Text(f"\nfalls back: {said}{because}"), soft_wrap=True)
     return 0

@@ -42,8 +42,11 @@ def run(
     format:
         ``json`` prints one object per commit.
     """
+    from lakegate.errors import ProjectError
     from lakegate.pipeline.project import open_project
 
+    if workers < 0:
+        raise ProjectError(f"--workers is {workers}: expected 0 (one per core) or more")
     _log_to_stderr()
 
     def tell(stream: str, progress: Progress) -> None:

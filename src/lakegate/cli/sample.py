@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import islice
 from pathlib import Path
 
 from lakegate.cli.output import Format, emit, say_error
@@ -44,12 +45,15 @@ def sample(
     """
     from lakegate.contract.loading import load
     from lakegate.testing.adversarial import adversarial
-    from lakegate.testing.sample import sample as sample_of
+    from lakegate.testing.sample import samples
 
+    if n < 1:
+        say_error(f"--n is {n}: expected 1 or more")
+        return 2
     try:
         stream = load(file, variables=os.environ).stream(object)
         if not cases:
-            for record in sample_of(stream, n, seed=seed):
+            for record in islice(samples(stream, seed=seed), n):
                 sys.stdout.buffer.write(record + b"\n")
             return 0
         for case in adversarial(stream, seed=seed):
@@ -65,5 +69,7 @@ def sample(
 
 
 def _shown(value: bytes) -> str:
-    text = repr(value)[2:-1]
+    """As text to copy; what cannot be seen, or is no UTF-8, stands as an escape."""
+    read = value.decode("utf-8", "backslashreplace")
+    text = "".join(char if " " <= char <= "~" else ascii(char)[1:-1] for char in read)
     return text if len(text) <= 160 else f"{text[:150]}… ({len(value):,} bytes)"

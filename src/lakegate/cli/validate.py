@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Literal
 
 from lakegate.cli.options import FileArgument
-from lakegate.cli.output import Format, console, emit, errors
-from lakegate.errors import LakegateError
+from lakegate.cli.output import Format, console, emit, errors, say_error
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,15 +18,12 @@ if TYPE_CHECKING:
     from lakegate.contract.stream import Stream
     from lakegate.gate import Gate
     from lakegate.gate.verdict import Failure, Rejected
+    from lakegate.ingest.error import IngestError
 
 __all__ = ["validate"]
 
 _BATCH = 10_000
 _INDEX = re.compile(r"\[\d+\]")
-
-
-class UnreadableFile(LakegateError):
-    """A file cannot be read, or not be cut into records."""
 
 
 @dataclass(slots=True)
@@ -74,13 +69,14 @@ def validate(
     *files: FileArgument,
     object: str | None = None,
     project: Path | None = None,
+    format_of: Literal["ndjson", "json", "csv", "parquet"] | None = None,
     format: Format = "text",
 ) -> int:
-    """Judge every record of files by a contract: NDJSON, a JSON array, or CSV with a header.
+    """Judge every record of files by a contract, as ``lakegate load`` would read them.
 
-    What a file is, its name says (.csv); standard input (``-``) is what the contract says its
-    records are, JSON or CSV. Exits 0 when all are accepted, 1 when some are rejected, 2 when it
-    could not judge.
+    What a file is, its name says (.ndjson, .json, .csv, .parquet; .gz of the text ones); standard
+    input (``-``) is what the contract says its records are, JSON or CSV. Exits 0 when all are
+    accepted, 1 when some are rejected, 2 when a file could not be read, after all others were.
 
     Parameters
     ----------
@@ -92,23 +88,75 @@ def validate(
         The schema object to judge by, when the contract has several.
     project:
         A project whose published tables have the keys that relationships of the gate are judged by.
+    format_of:
+        What the files are, when their names do not say so.
     format:
         ``json`` prints one object per rejected record.
     """
     from lakegate.contract import load
+    from lakegate.ingest.error import IngestError
 
     stream = load(contract).stream(object)
-    tally = _Tally()
-    with _keys(project, stream) as keyed:
-        for file in files or (Path("-"),):
-            with _opened(file) as content:
-                gate, records = _records(file, content, stream)
-                gate = keyed(gate)
-                for places, values in _batches(records):
-                    _judge(gate, file, places, values, tally, format)
+    tally, unread = _Tally(), 0
+    wanted = files or (Path("-"),)
+    try:
+        with _keys(project, stream) as keyed:
+            for file in wanted:
+                before = tally.accepted, tally.rejected
+                try:
+                    _judge_file(file, stream, keyed, format_of, tally, format)
+                except IngestError as error:
+                    unread += 1
+                    say_error(
+                        _unread(file, error, sum((tally.accepted, tally.rejected)) - sum(before))
+                    )
+                if format == "text" and len(wanted) > 1:
+                    accepted, rejected = tally.accepted - before[0], tally.rejected - before[1]
+                    said = f"{_name(file)}: {accepted:,} accepted, {rejected:,} rejected"
+                    console().print(said, markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        say_error(f"stopped after {_counted(tally.accepted + tally.rejected, 'record')}")
+        return 130
     if format == "text":
         console().print(_render(tally))
+    if unread and len(wanted) > 1:
+        say_error(f"{unread} of {len(wanted)} files could not be read to the end")
+    if unread:
+        return 2
     return 1 if tally.rejected else 0
+
+
+def _judge_file(
+    file: Path,
+    stream: Stream,
+    keyed: Callable[[Gate], Gate],
+    format_of: str | None,
+    tally: _Tally,
+    format: Format,
+) -> None:
+    from lakegate.gate import compile as compile_gate
+    from lakegate.ingest.file import FileFormat
+    from lakegate.ingest.reader import check_taken, contents, format_of_file
+
+    kind = format_of_file(file, stream, None if format_of is None else FileFormat(format_of))
+    check_taken(file, kind, stream)
+    with contents(file, kind, stream, as_json=False) as content:
+        gate = keyed(compile_gate(stream, format=content.format))
+        for places, values in _batches(content.records):
+            _judge(gate, file, places, values, tally, format)
+
+
+def _unread(file: Path, error: IngestError, judged: int) -> str:
+    from lakegate.ingest.file import DamagedFile
+
+    if not isinstance(error, DamagedFile):
+        return str(error)
+    said = f"; the {_counted(judged, 'record')} before that are judged" if judged else ""
+    return f"{_name(file)}: {error}{said}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 @contextmanager
@@ -170,90 +218,29 @@ def _emit(file: str, place: int, record: Rejected) -> None:
 def _batches(
     records: Iterable[tuple[int, bytes]],
 ) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Records with where they are: the line, or the position (from 1) in a JSON array."""
+    """Records with where they are, in batches; damage comes after what was before it."""
     places: list[int] = []
     values: list[bytes] = []
-    for place, value in records:
-        places.append(place)
-        values.append(value)
-        if len(values) == _BATCH:
-            yield places, values
-            places, values = [], []
+    from lakegate.ingest.error import IngestError
+
+    damage: IngestError | None = None
+    try:
+        for place, value in records:
+            places.append(place)
+            values.append(value)
+            if len(values) == _BATCH:
+                yield places, values
+                places, values = [], []
+    except IngestError as error:
+        damage = error
     if values:
         yield places, values
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    try:
-        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as content:
-            yield content
-    except OSError as error:
-        raise UnreadableFile(f"cannot read {file}: {error.strerror or error}") from error
-
-
-def _records(
-    file: Path, content: BinaryIO, stream: Stream
-) -> tuple[Gate, Iterator[tuple[int, bytes]]]:
-    """The gate of what the file has, and its records with where they are."""
-    from lakegate.contract.record_format import FormatName
-    from lakegate.gate import compile as compile_gate
-    from lakegate.gate.decode.json_format import JsonFormat
-
-    is_csv = file.suffix.lower() == ".csv"
-    if is_csv or (str(file) == "-" and stream.format.name is FormatName.CSV):
-        return _csv(file, content, stream)
-    return compile_gate(stream, format=JsonFormat(stream)), _json(file, content)
-
-
-def _csv(file: Path, content: BinaryIO, stream: Stream) -> tuple[Gate, Iterator[tuple[int, bytes]]]:
-    from lakegate.gate import compile as compile_gate
-    from lakegate.ingest.csv_file import headed
-    from lakegate.ingest.file import DamagedFile
-
-    name = _name(file)
-    if stream.cdc is not None:
-        raise UnreadableFile(f"{name} is CSV, and {stream.name} takes change events, as JSON")
-
-    def rows() -> Iterator[tuple[int, bytes]]:
-        try:
-            for row in found:
-                yield row.first, row.value
-        except DamagedFile as error:
-            raise UnreadableFile(f"{name}: {error}") from error
-
-    try:
-        form, found = headed(content, stream)
-    except DamagedFile as error:
-        raise UnreadableFile(f"{name}: {error}") from error
-    return compile_gate(stream, format=form), rows()
-
-
-def _json(file: Path, content: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(content, 1):
-        value = line.strip(b" \t\r\n")
-        if number == 1 and value.startswith(b"["):
-            yield from _array(file, line + content.read())
-            return
-        if value:
-            yield number, value
+    if damage is not None:
+        raise damage
 
 
 def _name(file: Path) -> str:
     return "standard input" if str(file) == "-" else str(file)
-
-
-def _array(file: Path, content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements of a JSON array, each as its own text."""
-    import msgspec
-
-    try:
-        elements = msgspec.json.decode(content, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
-        message = f"{_name(file)} begins like a JSON array but is none: {error}"
-        raise UnreadableFile(message) from error
-    for position, element in enumerate(elements, 1):
-        yield position, bytes(element)
 
 
 def _render(tally: _Tally) -> RenderableType:
@@ -264,7 +251,7 @@ def _render(tally: _Tally) -> RenderableType:
     total = tally.accepted + tally.rejected
     head = Text.assemble(
         (f"{total:,}", "bold"),
-        " records: ",
+        " record: " if total == 1 else " records: ",
         (f"{tally.accepted:,} accepted", "green"),
         ", ",
         (f"{tally.rejected:,} rejected", "bold red" if tally.rejected else "dim"),

@@ -180,6 +180,8 @@ def _report(error: Any, root: Node, report: Report) -> None:
         near = nearest(str(found), map(str, wanted))
         choices = ", ".join(map(str, wanted))
         advice = f"did you mean `{near}`?" if near else f"one of: {choices}"
+        if name == "logicalType" and found == "map":
+            advice = "maps begin with ODCS 3.2: set `apiVersion: v3.2.0`"
         if name != "metric":  # LG503
             report.add("LG106", node.at, f"`{name}` cannot be `{found}`", advice=advice)
     elif rule == "not" and isinstance(found, dict) and "from" in found:

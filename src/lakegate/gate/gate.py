@@ -21,7 +21,7 @@ from lakegate.gate.certify import Certified, Certifier
 from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
 from lakegate.gate.decode.choice import format_of
 from lakegate.gate.decode.format import Format
-from lakegate.gate.native.choice import Path, chosen_path, native_path
+from lakegate.gate.native.choice import Path, chosen_path, native_module, native_path
 from lakegate.gate.reference import Doubt, Judgement, Reference, unknown_text
 from lakegate.gate.references import ReferenceSet, hold, named
 from lakegate.gate.rejections import Notes, Rejections
@@ -36,6 +36,7 @@ __all__ = ["Gate", "Values", "compile"]
 Values: TypeAlias = Sequence[bytes | None] | pa.Array | pa.ChunkedArray
 _BATCH_BYTES = 1 << 30  # a string column of Arrow holds 2 GiB; larger batches are halved
 _RULES = Doubt(rules=True)
+_PATHS = ("native", "fast", "reference")
 _FEW = 64  # below this, judging one by one costs less than columns do
 
 
@@ -56,27 +57,45 @@ def compile(  # noqa: A001 - lakegate.compile, as re.compile
 
     Raises:
         ContractError: a pattern, format or SQL rule of the stream cannot be enforced.
-        GateError: the native path is asked for by name and cannot be used.
+        GateError: the native path is asked for by name and cannot be used, no path has that name,
+            or ``stream`` is none.
     """
+    if not isinstance(stream, Stream):
+        raise GateError(
+            f"expected a Stream, got {_kind(stream)}: take one from a contract, "
+            "load(file).stream(), or use lakegate.compile, which takes a file"
+        )
+    if isinstance(decoder, str) and decoder not in _PATHS:
+        raise GateError(f"decoder {decoder!r}: expected one of {', '.join(_PATHS)}, or a Decoder")
+    if decoder is None:
+        decoder = chosen_path()
+    made = _compiled(stream, decoder, format)
+    made._recipe = (stream, decoder, format)
+    return made
+
+
+def _compiled(stream: Stream, decoder: Decoder | Path, format: Format | None) -> Gate:  # noqa: A002
     if stream.cdc is not None:
         from lakegate.gate.debezium.gate import ChangeGate
 
         return ChangeGate(stream, decoder, format)
     if format is None:
         format = format_of(stream)  # noqa: A001
-    if decoder is None:
-        decoder = chosen_path()
+    if decoder == "reference":
+        return Gate(stream, None, format)
     if decoder == "native":
         # What it does not cover (another format, a type) is the fast path's.
         native = native_path(stream, format)
         return Gate(stream, format.decoder(), format, native=native)
-    if decoder == "fast":
-        decoder = format.decoder()
-    return Gate(stream, None if decoder == "reference" else decoder, format)
+    return Gate(stream, format.decoder() if decoder == "fast" else decoder, format)
 
 
 class Gate:
-    """Judges batches of records of one stream. Calls may come from several threads."""
+    """Judges batches of records of one stream. Calls may come from several threads.
+
+    A gate may be pickled: it is compiled again from its stream where it is loaded, and takes the
+    fast path there if the native one is not installed.
+    """
 
     def __init__(
         self,
@@ -92,6 +111,12 @@ class Gate:
         self._native = native
         self._certifier = Certifier(stream)
         self._reference = Reference(stream, format)
+        self._recipe: tuple[Stream, Decoder | Path, Format | None] = (
+            stream,
+            "reference" if decoder is None else decoder,
+            format,
+        )
+        self._sets: Mapping[str, ReferenceSet] = {}
         self._keeps_unknown = stream.unknown_fields is UnknownFields.KEEP
         self.references: Mapping[str, int] = {}
         """The relationships that are judged, each with the snapshot its keys come from."""
@@ -107,12 +132,21 @@ class Gate:
         """
         held = hold(self.stream, sets)
         made = copy(self)
+        made._sets = sets
         made.references = {name: found.snapshot_id for name, found in sets.items()}
         made.schema = named(self.schema, sets)
         made._certifier = self._certifier.refer(held)
         made._reference = self._reference.refer(held)
         made._native = None if self._native is None else self._native.refer(held, made.schema)
         return made
+
+    def __copy__(self) -> Self:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _recompiled, (*self._recipe, dict(self._sets))
 
     @property
     def path(self) -> Path:
@@ -136,6 +170,13 @@ class Gate:
         Raises:
             GateError: the input has another shape than this.
         """
+        try:
+            return self._judge(values, keys)
+        except (TypeError, AttributeError, ValueError) as error:
+            _refuse_members(values, error)
+            raise
+
+    def _judge(self, values: Values, keys: Values | None) -> Verdict:
         is_arrow = _is_arrow(values, "values")
         if self._native is not None:
             array = _one_array(values) if is_arrow else values
@@ -281,6 +322,18 @@ class _Rest:
             self.noted.append(Noted(position, tuple(found.failures)))
 
 
+def _recompiled(
+    stream: Stream,
+    decoder: Decoder | Path,
+    format: Format | None,  # noqa: A002
+    sets: Mapping[str, ReferenceSet],
+) -> Gate:
+    if decoder == "native" and native_module() is None:
+        decoder = "fast"
+    made = compile(stream, decoder=decoder, format=format)
+    return made.refer(sets) if sets else made
+
+
 def _sorted(one: npt.NDArray[np.int64], other: Sequence[int]) -> npt.NDArray[np.int64]:
     if not other:
         return one
@@ -298,10 +351,45 @@ def _size(values: Values, limit: int) -> int:
 
 def _is_arrow(values: Values, name: str) -> bool:
     if not isinstance(values, pa.Array | pa.ChunkedArray):
+        if type(values) is not list:
+            _refuse_shape(values, name)
         return False
     if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
         raise GateError(f"{name}: expected binary or large_binary, got {values.type}")
     return True
+
+
+def _refuse_shape(values: Any, name: str) -> None:
+    """What has a length and an order is a batch; one record alone, a mapping or a set is none."""
+    if isinstance(values, bytes | bytearray | memoryview | str):
+        advice = f"one record is a batch of one: [{name[:-1]}]"
+    elif isinstance(values, Mapping) or not hasattr(values, "__getitem__"):
+        advice = "make a list of them"
+    else:
+        return
+    raise GateError(
+        f"{name}: expected a sequence of bytes or None, or an Arrow array of binary, "
+        f"got {_kind(values)}; {advice}"
+    )
+
+
+def _refuse_members(values: Any, error: Exception) -> None:
+    """Says which member is neither bytes nor None, now that something has failed."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return
+    for position, value in enumerate(values):
+        if value is not None and not isinstance(value, bytes):
+            advice = "encode it: value.encode()" if isinstance(value, str) else "make it bytes"
+            raise GateError(
+                f"values[{position}]: expected bytes or None, got {_kind(value)}; {advice}"
+            ) from error
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def _as_sequence(values: Values, name: str) -> Sequence[bytes | None]:

@@ -32,6 +32,7 @@ _REASON = pa.struct(
     [(name, pa.string()) for name in ("path", "rule", "expected", "observed", "severity")]
 )
 _BATCH_ROWS = 10_000
+_NONE = Decoded(np.array([], dtype=np.int64), [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class FrameVerdict:
     ``accepted`` has the accepted rows in the contract's exact types and columns (with
     ``_unknown_fields`` where the contract keeps them). ``rejected`` has the other rows as they
     came, with ``_reasons`` beside them: a list of ``{path, rule, expected, observed, severity}``
-    each. ``failures`` are the same reasons by the row's position in the input. Both keep the order.
+    each. ``failures`` are the same reasons by the row's position in the input. Both keep the order,
+    and the index of a pandas frame.
     """
 
     accepted: Any
@@ -63,42 +65,57 @@ def judge_frame(gate: Gate, frame: Any) -> FrameVerdict:
     one, and so is refused where the contract wants a zone.
 
     Raises:
-        GateError: it is no frame, two of its columns have one name, or the contract is of change
-            events, which are no rows.
+        GateError: it is no frame, two of its columns have one name, one is called ``_reasons``, one
+            has values that have no JSON form, or the contract is of change events, which are no
+            rows.
     """
     if gate.stream.cdc is not None:
         raise GateError(f"{gate.stream.name} takes change events: a frame holds none")
     library = library_of(frame)
-    table = library.to_arrow(frame)
-    names = table.column_names
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise GateError(f"the frame has more than one column {', '.join(map(repr, twice))}")
+    frame = library.settle(frame)
     types = {field.name: field.type for field in gate.stream.fields}
+    columns = library.columns(frame, types)
+    _check_names(columns.table.column_names)
     certifier = Certifier(gate.stream)
-    accepted, rejected, start = [gate.schema.empty_table()], [], 0
-    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
-        certain = _certain(certifier, batch, gate)
+    accepted, at, rejected, start = [gate.schema.empty_table()], [], [], 0
+    for batch in columns.table.to_batches(max_chunksize=_BATCH_ROWS):
+        certain = _NONE if columns.written else _certain(certifier, batch, gate)
         rest = np.setdiff1d(np.arange(batch.num_rows), certain.index)
-        verdict = gate(list(row_texts(batch.take(pa.array(rest)), types)))
+        verdict = gate(list(row_texts(batch.take(pa.array(rest)), types, columns.written)))
         accepted.append(_in_order(certain, verdict, rest, gate.schema))
+        judged = rest[np.asarray(verdict.accepted_index, dtype=np.int64)]
+        at.append(start + np.sort(np.concatenate([certain.index, judged])))
         rejected += [
             Rejected(start + int(rest[record.index]), None, record.failures)
             for record in verdict.rejected
         ]
         start += batch.num_rows
     good = pa.concat_tables(accepted).combine_chunks()
+    where = np.concatenate([np.array([], dtype=np.int64), *at])
+    bad = np.array([record.index for record in rejected], dtype=np.int64)
     return FrameVerdict(
-        library.from_arrow(good),
-        library.from_arrow(_with_reasons(table, rejected)),
+        library.accepted(frame, good, where),
+        library.rejected(frame, columns, bad, REASONS, _reasons(rejected)),
         {record.index: record.failures for record in rejected},
     )
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise GateError(f"the frame has more than one column {', '.join(map(repr, twice))}")
+    if REASONS in names:
+        raise GateError(
+            f"the frame has a column {REASONS!r}, which is the name of what is set beside the "
+            "rejected rows: rename it, or drop it, if the frame is the rejected rows of an earlier "
+            "verdict"
+        )
 
 
 def _certain(certifier: Certifier, batch: pa.RecordBatch, gate: Gate) -> Decoded:
     decoded = typed(batch, gate.stream)
     if decoded is None or not len(decoded.index):
-        return Decoded(np.array([], dtype=np.int64), [], {})
+        return _NONE
     return certifier.certify(decoded).sure()
 
 
@@ -119,8 +136,7 @@ def _in_order(
     return pa.concat_tables([table, verdict.accepted]).take(pa.array(order))
 
 
-def _with_reasons(table: pa.Table, rejected: Sequence[Rejected]) -> pa.Table:
-    at = pa.array(np.array([record.index for record in rejected], dtype=np.int64))
+def _reasons(rejected: Sequence[Rejected]) -> pa.Array:
     reasons = [
         [
             {
@@ -134,4 +150,4 @@ def _with_reasons(table: pa.Table, rejected: Sequence[Rejected]) -> pa.Table:
         ]
         for record in rejected
     ]
-    return table.take(at).append_column(REASONS, pa.array(reasons, pa.list_(_REASON)))
+    return pa.array(reasons, pa.list_(_REASON))

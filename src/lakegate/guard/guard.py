@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from lakegate.contract import Contract, load
 from lakegate.contract.stream import Enforcement, Stream
 from lakegate.errors import LakegateError
-from lakegate.gate import Gate, compile  # noqa: A004 - as users write it
 from lakegate.gate.verdict import Failure, Verdict
+from lakegate.guard.json_form import json_form
+from lakegate.guard.resolve import Contracting, gate_of
 
 __all__ = ["Guard", "RecordRefused", "to_record"]
 
-# Numbers of decimals are written in full; the gate reads their text.
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 _SHOWN = 5
 
 
@@ -50,13 +44,13 @@ class Guard:
         guard = lg.Guard("contracts/orders.odcs.yaml")
         kafka.produce("orders.raw", guard({"order_id": 7, ...}), key=b"7")
 
-    May be used by several threads. A stream that only observes (``lakegate.enforcement``) refuses
-    nothing here either.
+    May be used by several threads, and pickled. A stream that only observes
+    (``lakegate.enforcement``) refuses nothing here either.
     """
 
     def __init__(
         self,
-        contract: str | Path | Contract | Stream | Gate,
+        contract: Contracting,
         *,
         object: str | None = None,  # noqa: A002
     ) -> None:
@@ -64,8 +58,9 @@ class Guard:
 
         Raises:
             ContractError: the contract cannot be used.
+            GateError: ``contract`` is nothing that has one.
         """
-        self.gate = _gate(contract, object)
+        self.gate = gate_of(contract, object)
         self._enforces = self.gate.stream.enforcement is Enforcement.ENFORCE
 
     @property
@@ -82,7 +77,7 @@ class Guard:
 
         Raises:
             RecordRefused: the gate rejects it.
-            TypeError: it has no JSON form.
+            TypeError: it has no JSON form; names the path of what has none.
         """
         value = to_record(record)
         self.check([value])
@@ -103,14 +98,6 @@ class Guard:
         return verdict
 
 
-def _gate(contract: str | Path | Contract | Stream | Gate, name: str | None) -> Gate:
-    if isinstance(contract, Gate):
-        return contract
-    if isinstance(contract, str | Path):
-        contract = load(contract)
-    return compile(contract if isinstance(contract, Stream) else contract.stream(name))
-
-
 def to_record(record: Any) -> bytes:
     """A record as JSON bytes; bytes and text are taken as they are.
 
@@ -121,34 +108,12 @@ def to_record(record: Any) -> bytes:
         return record
     if isinstance(record, bytearray | memoryview):
         return bytes(record)
-    try:
-        if isinstance(record, str):
+    if isinstance(record, str):
+        try:
             return record.encode()
-        dump = getattr(record, "model_dump", None)  # pydantic; its own JSON has decimals as text
-        if callable(dump):
-            record = dump(by_alias=True)
-        _refuse_nan(record)
-        return _ENCODER.encode(record)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"a {type(record).__name__} has no JSON form: {error}") from error
-
-
-def _refuse_nan(value: Any) -> None:
-    """The encoder would write null for NaN, and the record would be another one."""
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"JSON has no {value}")
-    elif isinstance(value, Mapping):
-        for member in value.values():
-            _refuse_nan(member)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            _refuse_nan(member)
-    elif not isinstance(value, str | int | None):
-        _refuse_nan_members(value)
-
-
-def _refuse_nan_members(value: Any) -> None:
-    names = getattr(value, "__struct_fields__", ())  # msgspec
-    for name in names or getattr(value, "__dataclass_fields__", ()):
-        _refuse_nan(getattr(value, name))
+        except UnicodeEncodeError as error:
+            raise TypeError(f"a str has no JSON form: {error}") from error
+    dump = getattr(record, "model_dump", None)  # pydantic; its own JSON has decimals as text
+    if callable(dump) and not isinstance(record, type):
+        record = dump(by_alias=True)
+    return json_form(record)

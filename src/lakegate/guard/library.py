@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from lakegate.contract.type import Type
 from lakegate.errors import GateError
+from lakegate.guard.plain import plain
+from lakegate.guard.python_value import written
 
-__all__ = ["Library", "library_of"]
+__all__ = ["Columns", "Library", "library_of"]
+
+Positions: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a frame; those ``written`` are JSON text, value by value, without nulls."""
+
+    table: pa.Table
+    written: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """How frames of one library become tables, and tables frames."""
+    """How frames of one library become columns, and rows frames again.
 
-    name: str
-    to_arrow: Callable[[Any], pa.Table]
-    from_arrow: Callable[[pa.Table], Any]
+    ``settle`` makes the frame of what is only a plan of one; the others take what it gives.
+    ``accepted`` makes a frame of a table whose rows stood at the positions. ``rejected`` takes the
+    rows at the positions and sets a column of the name beside them.
+    """
+
+    settle: Callable[[Any], Any]
+    columns: Callable[[Any, Mapping[str, Type]], Columns]
+    accepted: Callable[[Any, pa.Table, Positions], Any]
+    rejected: Callable[[Any, Columns, Positions, str, pa.Array], Any]
 
 
 def library_of(frame: Any) -> Library:
@@ -35,53 +58,144 @@ def library_of(frame: Any) -> Library:
         return library
     if hasattr(frame, "__arrow_c_stream__"):
         return _ARROW
-    raise GateError(
+    raise _no_frame(frame)
+
+
+def _no_frame(frame: Any) -> GateError:
+    kind = type(frame)
+    return GateError(
         f"{kind.__module__}.{kind.__qualname__} is no data frame: expected one of pandas, Polars, "
         "DuckDB or PyArrow, or an object with __arrow_c_stream__"
     )
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """The same columns without types that only save space."""
-    columns = [_plain_column(column) for column in table.columns]
-    return pa.table(columns, names=table.column_names)
-
-
-def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        return _plain_column(
-            pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-        )
-    if kind in (pa.string_view(), pa.large_string()):
-        return column.cast(pa.large_string())
-    if kind == pa.binary_view():
-        return column.cast(pa.large_binary())
-    return column
-
-
-def _from_pandas(frame: Any) -> pa.Table:
+def _table(frame: Any) -> pa.Table:
     try:
-        return _plain(pa.Table.from_pandas(frame, preserve_index=False))
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        return pa.table(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:  # a stream, and not of rows
+        raise _no_frame(frame) from error
+
+
+def _table_columns(table: pa.Table, types: Mapping[str, Type]) -> Columns:
+    texts = frozenset(
+        field.name for field in table.schema if pa.types.is_union(field.type)
+    )  # a union has a type per value
+    columns = [
+        written(column.to_pylist(), types.get(name), name=name, nan_is_missing=False)
+        if name in texts
+        else plain(column, name)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+    return Columns(pa.table(columns, names=table.column_names), texts)
+
+
+def _table_rows(
+    _frame: Any, columns: Columns, at: Positions, name: str, values: pa.Array
+) -> pa.Table:
+    return columns.table.take(pa.array(at)).append_column(name, values)
+
+
+# Types of DuckDB that Arrow tables have as their bytes in memory, or rounded, or without a zone.
+_INEXACT = re.compile(r"\b(?:BIT|BIGNUM|VARINT|UHUGEINT|TIME WITH TIME ZONE)\b")
+# What pandas finds in a column of Python values, where Arrow holds every such column exactly.
+_EXACT = frozenset(["string", "bytes", "floating", "integer", "decimal", "boolean", "empty"])
+
+
+def _pandas_columns(frame: Any, types: Mapping[str, Type]) -> Columns:
+    names = [str(name) for name in frame.columns]
+    columns, texts = [], set()
+    for at, name in enumerate(names):
+        column = _exact(frame.iloc[:, at], name)
+        if column is None:
+            values = frame.iloc[:, at]
+            column = written(values, types.get(name), name=name, nan_is_missing=True)
+            texts.add(name)
+        columns.append(column)
+    return Columns(pa.table(columns, names=names), frozenset(texts))
+
+
+def _exact(series: Any, name: str) -> pa.ChunkedArray | None:
+    """The column as Arrow holds it; None where that would make other values of some."""
+    if series.dtype == object and not _has_one_type(series):
+        return None
+    try:
+        column = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return None
+    return plain(column, name)
+
+
+def _has_one_type(series: Any) -> bool:
+    from pandas.api.types import infer_dtype  # type: ignore[import-untyped,unused-ignore]
+
+    if infer_dtype(series, skipna=True) in _EXACT:
+        return True
+    values = series[series.notna()]
+    # Arrow takes the type and the zone of the first for all, and drops a time's.
+    kinds = {(type(value), getattr(value, "tzinfo", None)) for value in values}
+    if len(kinds) != 1:
+        return False
+    kind, zone = kinds.pop()
+    return kind in (date, datetime, timedelta) or (kind is time and zone is None)
+
+
+def _pandas_accepted(frame: Any, table: pa.Table, at: Positions) -> Any:
+    accepted = table.to_pandas(timestamp_as_object=False, date_as_object=True)
+    accepted.index = frame.index.take(at)
+    return accepted
+
+
+def _pandas_rejected(
+    frame: Any, _columns: Columns, at: Positions, name: str, values: pa.Array
+) -> Any:
+    rejected = frame.iloc[at].copy()
+    reasons = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values.to_pylist()):
+        reasons[row] = value
+    rejected[name] = reasons
+    return rejected
+
+
+def _polars_columns(frame: Any, types: Mapping[str, Type]) -> Columns:
+    import polars
+
+    columns, texts = [], set()
+    for series in frame.get_columns():
+        name = series.name
+        if series.dtype in (polars.Object, polars.Int128, polars.UInt128):  # none in Arrow
+            values = series.to_list()
+            column = written(values, types.get(name), name=name, nan_is_missing=False)
+            texts.add(name)
+        else:
+            column = plain(_polars_column(series), name)
+        columns.append(column)
+    return Columns(pa.table(columns, names=frame.columns), frozenset(texts))
+
+
+def _polars_column(series: Any) -> Any:
+    import polars
+
+    try:
+        return series.to_arrow(compat_level=polars.CompatLevel.oldest())
+    except (pa.ArrowException, polars.exceptions.PolarsError, TypeError, ValueError) as error:
         raise GateError(
-            f"a column of the frame mixes types that Arrow cannot hold: {reason}"
+            f"the column {series.name!r} is of the type {series.dtype}, which Arrow has not: cast "
+            "it to a type that Arrow has first"
         ) from error
 
 
-def _to_pandas(table: pa.Table) -> Any:
-    return table.to_pandas(timestamp_as_object=False, date_as_object=True)
+def _polars_rejected(
+    frame: Any, _columns: Columns, at: Positions, name: str, values: pa.Array
+) -> Any:
+    import polars
+
+    return frame[at].with_columns(polars.Series(name, polars.from_arrow(values)))
 
 
-def _to_polars(table: pa.Table) -> Any:
+def _to_polars(_frame: Any, table: pa.Table, _at: Positions) -> Any:
     import polars
 
     return polars.from_arrow(table)
-
-
-def _from_duckdb(relation: Any) -> pa.Table:
-    return _plain(relation.to_arrow_table())
 
 
 def _to_duckdb(table: pa.Table) -> Any:
@@ -90,24 +204,39 @@ def _to_duckdb(table: pa.Table) -> Any:
     return duckdb.from_arrow(table)
 
 
-def _stream(frame: Any) -> pa.Table:
-    return _plain(pa.table(frame))
+def _duckdb_table(relation: Any) -> pa.Table:
+    for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
+        odd = _INEXACT.search(kind)
+        if odd is not None:
+            raise GateError(
+                f"the column {name!r} is of DuckDB's type {kind}, and {odd[0]} has no like in "
+                "Arrow: cast it to VARCHAR or DECIMAL first"
+            )
+    return relation.to_arrow_table()
 
 
-def _lazy(frame: Any) -> pa.Table:
-    return _stream(frame.collect())
+def _same(frame: Any) -> Any:
+    return frame
 
 
-_ARROW = Library("pyarrow", _stream, lambda table: table)
-_POLARS = Library("polars", _stream, _to_polars)
-_DUCKDB = Library("duckdb", _from_duckdb, _to_duckdb)
+_ARROW = Library(_table, _table_columns, lambda _frame, table, _at: table, _table_rows)
 _LIBRARIES = {
-    "pandas.DataFrame": Library("pandas", _from_pandas, _to_pandas),
-    "polars.DataFrame": _POLARS,
-    "polars.LazyFrame": Library("polars", _lazy, _to_polars),
-    "duckdb.DuckDBPyRelation": _DUCKDB,
+    "pandas.DataFrame": Library(_same, _pandas_columns, _pandas_accepted, _pandas_rejected),
+    "polars.DataFrame": Library(_same, _polars_columns, _to_polars, _polars_rejected),
+    "polars.LazyFrame": Library(
+        lambda frame: frame.collect(), _polars_columns, _to_polars, _polars_rejected
+    ),
+    "duckdb.DuckDBPyRelation": Library(
+        _duckdb_table,
+        _table_columns,
+        lambda _frame, table, _at: _to_duckdb(table),
+        lambda *rows: _to_duckdb(_table_rows(*rows)),
+    ),
     "pyarrow.Table": _ARROW,
     "pyarrow.RecordBatch": Library(
-        "pyarrow", lambda batch: _plain(pa.Table.from_batches([batch])), lambda table: table
+        lambda batch: pa.Table.from_batches([batch]),
+        _table_columns,
+        _ARROW.accepted,
+        _ARROW.rejected,
     ),
 }

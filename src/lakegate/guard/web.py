@@ -6,7 +6,7 @@
 
     @app.post("/orders")                                     # FastAPI
     async def place(order: Annotated[Contracted, Depends(orders)]):
-        producer.send(order.value, key=order.record["order_id"])
+        producer.send(order.value, key=str(order.record["order_id"]))
 
     async def place(request):                                # Starlette
         order = await orders(request)
@@ -52,6 +52,9 @@ class BodyRefused(HTTPException):
     def __init__(self, failures: tuple[Failure, ...]) -> None:
         self.failures = failures
         super().__init__(422, detail=[_as_json(failure) for failure in failures])  # type: ignore[arg-type]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.failures,)
 
 
 def contracted_by(guard: Guard) -> Callable[[Request], Awaitable[Contracted]]:

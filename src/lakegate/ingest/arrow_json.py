@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -29,19 +29,24 @@ from lakegate.contract.type import (
 )
 from lakegate.gate.json_text import canonical
 
-__all__ = ["row_texts", "value_texts"]
+__all__ = ["float_text", "row_texts", "value_texts"]
 
 Array: TypeAlias = Any  # pyarrow has no types
 
+_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
-def row_texts(batch: Any, types: Mapping[str, Type]) -> Iterator[bytes]:
+
+def row_texts(
+    batch: Any, types: Mapping[str, Type], written: Collection[str] = ()
+) -> Iterator[bytes]:
     """One JSON object per row of a batch, its members in the order of the columns.
 
-    Nulls are written. ``types`` are those the contract has for the columns it names.
+    Nulls are written. ``types`` are those the contract has for the columns it names; the columns
+    ``written`` are JSON text already, without nulls.
     """
     names = [canonical(name) + ":" for name in batch.schema.names]
     columns = [
-        value_texts(column, types.get(name))
+        column.to_pylist() if name in written else value_texts(column, types.get(name))
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     ]
     return _objects(names, columns, batch.num_rows)
@@ -75,6 +80,8 @@ def value_texts(array: Array, type_: Type | None) -> list[str]:
         array = _timestamps(array, type_)
     elif pa.types.is_time(kind):
         array = array.cast(pa.string())
+    elif pa.types.is_duration(kind):
+        return _durations(array)
     write = _writer(array.type, type_)
     return ["null" if value is None else write(value) for value in array.to_pylist()]
 
@@ -88,11 +95,13 @@ def _writer(kind: Any, type_: Type | None) -> Callable[[Any], str]:
         return lambda value: format(value, "f")
     if pa.types.is_floating(kind):
         short = pa.types.is_float32(kind) or pa.types.is_float16(kind)
-        return lambda value: _float(value, type_, short=short)
+        return lambda value: float_text(value, type_, short=short)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or _is_fixed_binary(kind):
         return lambda value: _binary(value, type_)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return canonical
+    if kind == pa.month_day_nano_interval():
+        return lambda value: f'"{_duration(value.months, value.days, value.nanoseconds)}"'
     return lambda value: canonical(str(value))  # dates are ISO; others the gate shows as they are
 
 
@@ -100,7 +109,11 @@ def _is_fixed_binary(kind: Any) -> bool:
     return bool(pa.types.is_fixed_size_binary(kind))
 
 
-def _float(value: float, type_: Type | None, *, short: bool) -> str:
+def float_text(value: float, type_: Type | None, *, short: bool = False) -> str:
+    """A double as JSON, as short as reads back the same; ``short`` is for a ``float32``.
+
+    NaN and infinity are strings; what is whole is an integer where the contract has one.
+    """
     if not math.isfinite(value):
         return f'"{value}"'
     if isinstance(type_, IntegerType) and value.is_integer():
@@ -137,6 +150,25 @@ def _timestamps(array: Array, type_: Type | None) -> Array:
         array = array.cast(pa.timestamp(kind.unit, tz="UTC"))
     text = pc.strftime(array, format="%Y-%m-%dT%H:%M:%S", locale="C")
     return text if local else pc.binary_join_element_wise(text, "Z", "")
+
+
+def _durations(array: Array) -> list[str]:
+    scale = _NANOSECONDS[array.type.unit]
+    return [
+        "null" if value is None else f'"{_duration(0, 0, value * scale)}"'
+        for value in array.cast(pa.int64()).to_pylist()
+    ]
+
+
+def _duration(months: int, days: int, nanoseconds: int) -> str:
+    """ISO 8601; the parts stay apart, because a month is no number of days."""
+    seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
+    sign = "-" if nanoseconds < 0 else ""
+    fraction = f".{rest:09}".rstrip("0") if rest else ""
+    text = "P" + (f"{months}M" if months else "") + (f"{days}D" if days else "")
+    if nanoseconds or text == "P":
+        text += f"T{sign}{seconds}{fraction}S"
+    return text
 
 
 def _has_format(type_: Type | None) -> bool:

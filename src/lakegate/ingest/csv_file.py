@@ -19,7 +19,7 @@ from lakegate.gate.decode.csv_row import split
 from lakegate.gate.json_text import Malformed, canonical
 from lakegate.ingest.file import DamagedFile
 
-__all__ = ["Row", "csv_records", "csv_rows", "headed"]
+__all__ = ["Row", "csv_records", "headed", "stream_rows"]
 
 _ROW_BYTES = 64 << 20
 _quote = json.encoder.encode_basestring
@@ -64,8 +64,9 @@ def headed(
     return CsvFormat(stream, own), rows
 
 
-def csv_rows(file: BinaryIO, stream: Stream) -> Iterator[bytes]:
-    """The rows as they are, damaged ones too; the header has the columns of the stream.
+def stream_rows(file: BinaryIO, stream: Stream) -> tuple[CsvFormat, Iterator[Row]]:
+    """The rows of a file for a stream of rows, as they are, and the stream's format; the header
+    has the columns of the stream.
 
     Raises:
         DamagedFile: as :func:`headed`, and when the header has other columns.
@@ -77,8 +78,7 @@ def csv_rows(file: BinaryIO, stream: Stream) -> Iterator[bytes]:
             f"the header names {', '.join(form.columns)}, and the stream's rows are "
             f"{', '.join(wanted)}: write them so, or set `lakegate.csv.columns`"
         )
-    for row in rows:
-        yield row.value
+    return form, rows
 
 
 def csv_records(file: BinaryIO, stream: Stream, *, nulls: frozenset[str] | None) -> Iterator[bytes]:

@@ -1,23 +1,17 @@
-"""Files to load: what format they have, what is in them (a digest), and their records."""
+"""Files to load: what format they have, and what is in them (a digest)."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from lakegate.ingest.error import IngestError
 
-__all__ = ["DamagedFile", "FileFormat", "Source", "digest", "opened"]
+__all__ = ["DamagedFile", "FileFormat", "Source", "digest"]
 
 CHUNK_BYTES = 1 << 20
-_GZIP = b"\x1f\x8b"
 _SUFFIXES = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
@@ -90,37 +84,3 @@ def digest(path: Path, known: FileFormat | None) -> Source:
     except OSError as error:
         raise IngestError(f"cannot read {path}: {error.strerror or error}") from error
     return Source(path, kind, hashed.hexdigest(), status.st_size, status.st_mtime_ns)
-
-
-class Position:
-    """How far into the file as stored reading has come."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def bytes(self) -> int:
-        return self._file.tell()
-
-
-@contextmanager
-def opened(source: Source) -> Iterator[tuple[BinaryIO, Position]]:
-    """The file's content, inflated if it is gzip, and where it stands.
-
-    Raises:
-        DamagedFile: inside, if the gzip stream is damaged or cut off.
-        IngestError: it cannot be read.
-    """
-    try:
-        with source.path.open("rb") as file:
-            position = Position(file)
-            zipped = source.format is not FileFormat.PARQUET and file.read(2) == _GZIP
-            file.seek(0)
-            if not zipped:
-                yield file, position
-                return
-            with gzip.open(file) as inflated:
-                yield cast(BinaryIO, inflated), position
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DamagedFile(f"the gzip stream is damaged: {error}") from error
-    except OSError as error:
-        raise IngestError(f"cannot read {source.path}: {error.strerror or error}") from error

@@ -8,34 +8,23 @@ name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakegate.contract.record_format import FormatName
 from lakegate.contract.stream import Stream
 from lakegate.errors import LogFull
 from lakegate.fault import reach
-from lakegate.ingest.csv_file import csv_records, csv_rows
 from lakegate.ingest.error import IngestError
-from lakegate.ingest.file import DamagedFile, FileFormat, Source, digest, opened
-from lakegate.ingest.json_file import json_records, ndjson_records
+from lakegate.ingest.file import DamagedFile, digest
 from lakegate.ingest.key import Key
 from lakegate.ingest.producer import Producer, StampedLog
+from lakegate.ingest.reader import Reading, check_taken, contents
 
 __all__ = ["Loaded", "Reading", "Step", "load_file"]
 
 _STEP_RECORDS = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How files are read: their format (None: by name), and which CSV texts are null (None: those
-    of the stream's dialect).
-    """
-
-    format: FileFormat | None = None
-    nulls: frozenset[str] | None = None
+_BY_NAME = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +63,7 @@ def load_file(
     path: Path,
     *,
     key: Key,
-    reading: Reading = Reading(),
+    reading: Reading = _BY_NAME,
     again: bool = False,
     on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Loaded:
@@ -89,21 +78,22 @@ def load_file(
             of its format.
     """
     source = digest(path, reading.format)
-    _check_format(source, stream)
+    check_taken(path, source.format, stream)
     producer_id = hashlib.sha256(f"{stream.name}\n{source.digest}".encode()).hexdigest()
     producer = Producer(log, topic, producer_id=f"file:{producer_id}", again=again)
     before = producer.taken
     records = 0
     try:
-        for value, fraction in _records(source, stream, reading):
-            records += 1
-            if records <= before:
-                producer.skip(1)
-            else:
-                producer.send(value, key=key(value))
-            if records % _STEP_RECORDS == 0:
-                on_step(Step(path, records, fraction()))
-                reach("ingest.load.step")
+        with contents(path, source.format, stream, nulls=reading.nulls, as_json=True) as content:
+            for _, value in content.records:
+                records += 1
+                if records <= before:
+                    producer.skip(1)
+                else:
+                    producer.send(value, key=key(value))
+                if records % _STEP_RECORDS == 0:
+                    on_step(Step(path, records, content.fraction()))
+                    reach("ingest.load.step")
     except DamagedFile as error:
         producer.flush()
         raise DamagedFile(_damaged(path, error, records)) from error
@@ -125,56 +115,10 @@ def load_file(
     return Loaded(path, records, before, source.digest)
 
 
-def _check_format(source: Source, stream: Stream) -> None:
-    takes = stream.format.name
-    if takes is FormatName.CONFLUENT_JSON:
-        raise IngestError(
-            f"{stream.name} takes records behind Confluent's header, and files have no ids of "
-            "schemas; send them with a producer that registers its schema"
-        )
-    if takes is FormatName.CSV and source.format is not FileFormat.CSV:
-        raise IngestError(
-            f"{stream.name} takes rows of CSV, and {source.path} is {source.format}; load CSV "
-            "files, or leave `lakegate.format` out of the contract"
-        )
-
-
 def _damaged(path: Path, error: DamagedFile, records: int) -> str:
+    there = f"{records:,} records" if records != 1 else "1 record"
+    stay = "are loaded and stay" if records != 1 else "is loaded and stays"
     return (
-        f"{path}: {error}; the {records:,} records before that are loaded and stay; mend the rest "
-        "and load it as a file of its own"
+        f"{path}: {error}; the {there} before that {stay}; mend the rest and load it as a file of "
+        "its own"
     )
-
-
-def _records(
-    source: Source, stream: Stream, reading: Reading
-) -> Iterator[tuple[bytes, Callable[[], float]]]:
-    """Each record, with a function that says how far into the file it is."""
-    size = max(source.size_bytes, 1)
-    if source.format is FileFormat.PARQUET:
-        from lakegate.ingest.parquet_file import parquet_records
-
-        seen = [0.0]
-
-        def see(fraction: float) -> None:
-            seen[0] = fraction
-
-        for value in parquet_records(source.path, stream, on_rows=see):
-            yield value, lambda: seen[0]
-        return
-    with opened(source) as (file, position):
-
-        def fraction() -> float:
-            return min(position.bytes() / size, 1.0)
-
-        match source.format:
-            case FileFormat.NDJSON:
-                values = ndjson_records(file)
-            case FileFormat.JSON:
-                values = json_records(file)
-            case _ if stream.format.name is FormatName.CSV:
-                values = csv_rows(file, stream)
-            case _:
-                values = csv_records(file, stream, nulls=reading.nulls)
-        for value in values:
-            yield value, fraction

@@ -6,11 +6,13 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from lakegate.topic.base import ProducerStamp, Record, TopicPartition
 
-__all__ = ["Producer", "StampedLog"]
+__all__ = ["Producer", "StampedLog", "key_bytes"]
+
+_INT64 = range(-(1 << 63), 1 << 63)
 
 
 class StampedLog(Protocol):
@@ -30,7 +32,9 @@ class StampedLog(Protocol):
 class Producer:
     """Sends records to one topic in batches.
 
-    A record is durable when the :meth:`flush` behind it (or the ``with`` block) returns. A batch
+    A record is durable when the :meth:`flush` behind it (or the ``with`` block) returns. What was
+    taken before an error in the block is sent too; if that fails, a note on the error says how many
+    records were not. A batch
     whose acknowledgement was lost may be flushed again: the log knows the producer's id and
     sequence, and appends nothing twice. Order is kept per key.
 
@@ -40,7 +44,8 @@ class Producer:
     names them (a file's digest, a day, an export's number), never under one that names the sender.
     ``again`` begins a new epoch, in which everything is sent once more.
 
-    ``check`` is asked before a record is taken, and may raise; the record then counts as not sent.
+    ``encode`` makes values of what is not None; without it they are bytes, or text to be UTF-8.
+    ``check`` is asked before a record is taken. Both may raise; the record then counts as not sent.
 
     One producer belongs to one thread.
     """
@@ -55,9 +60,11 @@ class Producer:
         producer_id: str | None = None,
         again: bool = False,
         check: Callable[[bytes | None, bytes | None], object] | None = None,
+        encode: Callable[[Any], bytes] | None = None,
     ) -> None:
         self._log = log
         self._check = check
+        self._encode = encode
         self._topic = topic
         self._batch_records = batch_records
         self._batch_bytes = batch_bytes
@@ -74,18 +81,30 @@ class Producer:
 
     def send(
         self,
-        value: bytes | None,
+        value: Any,
         *,
-        key: bytes | None = None,
-        headers: tuple[tuple[str, bytes | None], ...] = (),
+        key: bytes | str | None = None,
+        headers: Sequence[tuple[str, bytes | str | None]] = (),
         timestamp_ms: int | None = None,
     ) -> None:
         """Take a record; it is flushed with its batch. ``timestamp_ms`` None means now.
 
+        ``value`` is bytes, text, None (a tombstone), or what ``encode`` takes. Text, also as a key
+        or the value of a header, is sent as UTF-8.
+
         Raises:
             LogFull: the batch could not be appended; its records are kept for the next flush.
-            Exception: what ``check`` raises for the record.
+            TypeError, ValueError: an argument is of another type or beyond its range; nothing of
+                the record is taken.
+            Exception: what ``encode`` or ``check`` raises for the record.
         """
+        if type(value) is not bytes and value is not None:
+            value = _bytes(value, "value") if self._encode is None else self._encode(value)
+        if type(key) is not bytes:
+            key = key_bytes(key)
+        pairs = _headers(headers) if headers != () else ()
+        if timestamp_ms is not None:
+            _check_timestamp(timestamp_ms)
         if self._check is not None:
             self._check(value, key)
         if self._to_pass:
@@ -93,7 +112,7 @@ class Producer:
             return
         if timestamp_ms is None:
             timestamp_ms = time.time_ns() // 1_000_000
-        self._waiting.append(Record(value, key, headers, timestamp_ms))
+        self._waiting.append(Record(value, key, pairs, timestamp_ms))
         self._waiting_bytes += len(value or b"") + len(key or b"")
         if len(self._waiting) >= self._batch_records or self._waiting_bytes >= self._batch_bytes:
             self.flush()
@@ -136,5 +155,64 @@ class Producer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
+        try:
             self.flush()
+        except Exception as failed:
+            left = len(self._unacknowledged) + len(self._waiting)
+            note = f"{left} records that the producer of {self._topic} had taken were not sent"
+            if error is None:
+                failed.add_note(note)
+                raise
+            error.add_note(f"{note}: {failed}")
+
+
+def key_bytes(key: Any) -> bytes | None:
+    """A record's key as it is sent: bytes as they are, text as UTF-8, None for none.
+
+    Raises:
+        TypeError, ValueError: it is anything else.
+    """
+    return None if key is None else _bytes(key, "key")
+
+
+def _check_timestamp(given: Any) -> None:
+    if not isinstance(given, int) or given not in _INT64:
+        raise TypeError(
+            "timestamp_ms: expected milliseconds since 1970 as an int of 64 bits, "
+            f"got {given!r}; give int(moment.timestamp() * 1000)"
+        )
+
+
+def _bytes(given: Any, name: str) -> bytes:
+    if isinstance(given, bytes | bytearray | memoryview):
+        return bytes(given)
+    if isinstance(given, str):
+        try:
+            return given.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{name}: text with half a surrogate pair has no UTF-8") from error
+    advice = (
+        "encode it, json.dumps(value) say, or use project.producer(stream, judged=True)"
+        if name == "value"
+        else "write it as text: str(...)"
+    )
+    raise TypeError(f"{name}: expected bytes, str or None, got {type(given).__name__}; {advice}")
+
+
+def _headers(given: Any) -> tuple[tuple[str, bytes | None], ...]:
+    if not isinstance(given, tuple | list):
+        raise TypeError(
+            f"headers: expected pairs of name and value, got {type(given).__name__}; "
+            'give (("name", b"value"),)'
+        )
+    pairs = []
+    for position, pair in enumerate(given):
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise TypeError(
+                f"headers[{position}]: expected a pair of name and value, got {pair!r}; "
+                'give ("name", b"value")'
+            )
+        name, value = pair
+        _bytes(name, f"headers[{position}] name")
+        pairs.append((name, None if value is None else _bytes(value, f"headers[{position}]")))
+    return tuple(pairs)

@@ -172,16 +172,20 @@ class Project:
         """A producer for the stream's raw topic.
 
         With ``judged`` the stream's gate is asked before a record is sent: ``send`` raises
-        :class:`lakegate.RecordRefused`, with every reason, for one it would reject.
+        :class:`lakegate.RecordRefused`, with every reason, for one it would reject. It takes what
+        :class:`lakegate.Guard` takes: bytes, text, a mapping, a dataclass, a pydantic model.
         """
         found = self.stream(stream)
-        check = None
+        check = encode = None
         if judged:
             from lakegate.guard import Guard
+            from lakegate.guard.guard import to_record
 
-            guard = Guard(found)
+            guard, encode = Guard(found), to_record
             check = lambda value, key: guard.check([value], [key])  # noqa: E731
-        return Producer(self.log, found.topic("raw"), producer_id=producer_id, check=check)
+        return Producer(
+            self.log, found.topic("raw"), producer_id=producer_id, check=check, encode=encode
+        )
 
     def load(
         self,

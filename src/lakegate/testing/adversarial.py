@@ -22,11 +22,10 @@ from typing import Any
 
 from lakegate.contract.stream import Stream
 from lakegate.contract.type import ArrayType, Constraint, Field, MapType, ObjectType
-from lakegate.errors import GateError
 from lakegate.gate.json_text import Float, Integer, Json, canonical, parse
 from lakegate.gate.path import ROOT, child
 from lakegate.gate.reference import Reference
-from lakegate.testing.sample import sample
+from lakegate.testing.sample import check_plain, sample
 
 __all__ = ["Case", "adversarial"]
 
@@ -59,10 +58,9 @@ def adversarial(stream: Stream, *, seed: int = 0) -> list[Case]:
     be refused and per odd way it can be accepted; then what can be wrong with a record as a whole.
 
     Raises:
-        GateError: the stream has change events, or no valid record to begin with was found.
+        GateError: the stream's records are no plain JSON, or no valid one to begin with was found.
     """
-    if stream.cdc is not None:
-        raise GateError(f"{stream.name} takes change events; there are no cases for them yet")
+    check_plain(stream)
     (record,) = sample(stream, 1, seed=seed)
     members = parse(record)
     reference = Reference(stream)

@@ -20,7 +20,7 @@ Contracts are found from pytest's root directory. See docs/how-to/test-a-produce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Emitted", "emitted"]
 
 _SHOWN = 5
+_EMITTED = pytest.StashKey[list["Emitted"]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,22 +56,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for mark in metafunc.definition.iter_markers("contract_cases"):
         from lakegate.testing.adversarial import adversarial
 
-        stream = _stream_of(root, _contract_of(mark), mark.kwargs.get("object"))
+        stream = _marked(root, mark, "object", "seed")
         cases = adversarial(stream, seed=mark.kwargs.get("seed", 0))
         metafunc.parametrize("case", cases, ids=[case.name for case in cases])
     for mark in metafunc.definition.iter_markers("contract_samples"):
         from lakegate.testing.sample import sample
 
-        stream = _stream_of(root, _contract_of(mark), mark.kwargs.get("object"))
+        stream = _marked(root, mark, "object", "n", "seed")
         count, seed = mark.kwargs.get("n", 10), mark.kwargs.get("seed", 0)
         metafunc.parametrize("record", sample(stream, count, seed=seed), ids=range(count))
 
 
-def _contract_of(mark: pytest.Mark) -> str | Path:
-    if len(mark.args) != 1:
-        raise pytest.UsageError(f"@pytest.mark.{mark.name} wants one contract, by its file")
-    contract: str | Path = mark.args[0]
-    return contract
+def _marked(root: Path, mark: pytest.Mark, *known: str) -> Stream:
+    """The stream a mark names; CollectError, which pytest tells in one line, if it is misused."""
+    from lakegate.errors import LakegateError
+
+    wrong = pytest.Collector.CollectError
+    called = f"@pytest.mark.{mark.name}"
+    if len(mark.args) != 1 or not isinstance(mark.args[0], str | Path):
+        raise wrong(f"{called} wants one contract, by its file")
+    for name, value in mark.kwargs.items():
+        if name not in known:
+            raise wrong(f"{called} has no argument {name!r}: expected {', '.join(known)}")
+        if name in ("n", "seed") and (type(value) is not int or value < 0):
+            raise wrong(f"{called}: {name} is a whole number from 0, not {value!r}")
+    try:
+        return _stream_of(root, mark.args[0], mark.kwargs.get("object"))
+    except LakegateError as error:
+        raise wrong(f"{called}: {error}") from error
 
 
 def _stream_of(root: Path, contract: str | Path, name: str | None) -> Stream:
@@ -91,15 +104,18 @@ class Emitted:
         self.may_reject = may_reject
         self.records: list[bytes | None] = []
         self.keys: list[bytes | None] = []
+        self._told = 0
 
-    def __call__(self, record: Any, key: bytes | None = None) -> None:
+    def __call__(self, record: Any, key: bytes | str | None = None) -> None:
         """Take a record: bytes, text, or anything :class:`lakegate.Guard` takes."""
         from lakegate.guard.guard import to_record
+        from lakegate.ingest.producer import key_bytes
 
-        self.records.append(None if record is None else to_record(record))
-        self.keys.append(key)
+        value, known = None if record is None else to_record(record), key_bytes(key)
+        self.records.append(value)
+        self.keys.append(known)
 
-    def send(self, value: Any, *, key: bytes | None = None, **_more: Any) -> None:
+    def send(self, value: Any, *, key: bytes | str | None = None, **_more: Any) -> None:
         """As a producer's: headers and time are not judged."""
         self(value, key)
 
@@ -117,13 +133,14 @@ class Emitted:
 
 
 @pytest.fixture
-def emitted(pytestconfig: pytest.Config) -> Iterator[Callable[..., Emitted]]:
+def emitted(request: pytest.FixtureRequest) -> Iterator[Callable[..., Emitted]]:
     """``emitted(contract, object=None, may_reject=False)`` gives an :class:`Emitted`.
 
     When the test is over, every record that its gate rejects is a failure of the test, unless
-    ``may_reject``.
+    ``may_reject``. Of a test that fails by itself, or of what fixtures emit when they are torn
+    down, it is an error beside the test.
     """
-    known: list[Emitted] = []
+    known = request.node.stash[_EMITTED] = []
 
     def make(
         contract: str | Path,
@@ -131,17 +148,33 @@ def emitted(pytestconfig: pytest.Config) -> Iterator[Callable[..., Emitted]]:
         *,
         may_reject: bool = False,
     ) -> Emitted:
-        stream = _stream_of(pytestconfig.rootpath, contract, object)
+        stream = _stream_of(request.config.rootpath, contract, object)
         known.append(Emitted(stream, may_reject=may_reject))
         return known[-1]
 
     yield make
+    _judge(known)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge what the test emitted while it is still the test that fails."""
+    result = yield
+    _judge(item.stash.get(_EMITTED, []))
+    return result
+
+
+def _judge(known: list[Emitted]) -> None:
+    """Fail for the records that are rejected, once."""
     told = [text for one in known if not one.may_reject for text in _told(one)]
     if told:
         pytest.fail("\n".join(told), pytrace=False)
 
 
 def _told(emitted: Emitted) -> Iterator[str]:
+    if emitted._told == len(emitted.records):
+        return
+    emitted._told = len(emitted.records)
     rejected = emitted.rejected
     if rejected:
         yield (

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
+from lakegate.contract.record_format import FormatName
 from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.contract.temporal import (
     TemporalError,
@@ -50,7 +52,7 @@ from lakegate.gate.schema import UNKNOWN_FIELDS
 from lakegate.gate.value import integer_range
 from lakegate.testing.text import FORMAT_EXAMPLES, from_pattern
 
-__all__ = ["sample", "shape", "to_json"]
+__all__ = ["check_plain", "sample", "samples", "shape", "to_json"]
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - arithmetic in UTC
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]")
@@ -62,23 +64,51 @@ def sample(stream: Stream, n: int, *, seed: int) -> list[bytes]:
     """``n`` records that the stream's gate accepts without a failure; the same for the same seed.
 
     Raises:
-        GateError: no such record was found: rules that contradict each other, or a SQL rule that
-            random values rarely satisfy. The message has the failures of the last try.
+        GateError: as :func:`samples`.
     """
+    return list(islice(samples(stream, seed=seed), n))
+
+
+def samples(stream: Stream, *, seed: int) -> Iterator[bytes]:
+    """Such records without end, each made when it is asked for.
+
+    Raises:
+        GateError: the stream's records are no plain JSON objects; or no such record was found:
+            rules that contradict each other, or a SQL rule that random values rarely satisfy. The
+            message has the failures of the last try.
+    """
+    check_plain(stream)
     source = random.Random(seed)  # noqa: S311 - sample data, not a secret
     reference = Reference(stream)
-    records = []
-    for _ in range(n):
+    while True:
         failures: list[Any] = []
         for _ in range(_TRIES):
             record = canonical(shape(stream.fields, source)).encode()
             failures = reference.judge(record).failures
             if not failures:
-                records.append(record)
+                yield record
                 break
         else:
             raise GateError(f"{stream.name}: no valid record in {_TRIES} tries: {failures[0]}")
-    return records
+
+
+def check_plain(stream: Stream) -> None:
+    """Refuse a stream whose records are no plain JSON objects.
+
+    Raises:
+        GateError: so it is; says what its records are.
+    """
+    takes = stream.format.name
+    if stream.cdc is not None:
+        raise GateError(
+            f"{stream.name} takes change events, and records are made up for streams of plain JSON "
+            "only; lakegate.testing.change.debezium_event makes an event of a row"
+        )
+    if takes is not FormatName.JSON:
+        raise GateError(
+            f"{stream.name} takes {takes}, and records are made up for streams of plain JSON only: "
+            "leave `lakegate.format` out of a copy of the contract, and write its records so"
+        )
 
 
 def shape(fields: tuple[Field, ...], source: random.Random) -> dict[str, Json]:

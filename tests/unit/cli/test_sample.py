@@ -34,9 +34,15 @@ def test_cases_say_what_the_gate_says() -> None:
     assert refused == {number for number, case in enumerate(cases) if not case["accepted"]}
     text = _call("--cases").stdout.decode()
     assert "$.order_id absent: required" in text
+    assert '{"\\ud800":1' in text
 
 
 def test_a_contract_that_cannot_be_used_is_an_error() -> None:
     done = _call("--object", "nope")
     assert done.returncode == 2
     assert b"nope" in done.stderr
+
+
+def test_a_number_that_is_none_is_refused() -> None:
+    done = _call("--n", "-1")
+    assert (done.returncode, done.stdout) == (2, b"")

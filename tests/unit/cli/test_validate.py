@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from lakegate.cli.validate import UnreadableFile, validate
+from lakegate.cli.validate import validate
 
 _CONTRACT = """
 apiVersion: v3.1.0
@@ -86,19 +89,58 @@ def test_the_dialect_is_the_contracts_and_the_columns_the_headers(
     }
 
 
-@pytest.mark.parametrize("kind", ["json", "confluent-json", "csv"])
-def test_a_json_file_is_json_whatever_the_stream_takes(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("json", ""), ("confluent-json", "takes none of"), ("csv", "takes rows of CSV")],
+)
+def test_a_stream_takes_the_files_that_load_takes(
+    kind: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bound = contract(tmp_path, format=kind)
     lines, array = tmp_path / "a.ndjson", tmp_path / "a.json"
     lines.write_text('{"id":1}\n\n{"id":2}')
     array.write_text('[{"id":1},{"id":2}]')
-    assert validate(bound, lines, array) == 0
+    assert validate(bound, lines, array) == (2 if said else 0)
+    assert said in capsys.readouterr().err
+
+
+def test_files_are_read_as_load_reads_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, zipped, table = tmp_path / "a.json", tmp_path / "a.csv.gz", tmp_path / "a.parquet"
+    one.write_text('{\n "id": 1\n}')
+    zipped.write_bytes(gzip.compress(b"id,note\n1,a\nx,b\n"))
+    pq.write_table(pa.table({"id": [1, None]}), table)
+    assert validate(contract(tmp_path), one, zipped, table, format="json") == 1
+    assert refusals(capsys.readouterr().out) == {
+        3: [("$.id", "type")],
+        2: [("$.id", "required")],
+    }
+
+
+def test_a_bad_file_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, empty, cut = tmp_path / "g.ndjson", tmp_path / "e.csv", tmp_path / "c.json"
+    good.write_text('{"id":1}\n')
+    empty.touch()
+    cut.write_text('[{"id":1}, {"id"')
+    assert validate(contract(tmp_path), empty, cut, good, tmp_path / "no.csv") == 2
+    said = capsys.readouterr()
+    assert "e.csv: there is no header" in said.err
+    assert "element 2 is malformed or cut off" in said.err
+    assert "cannot read" in said.err
+    assert "3 of 4 files" in said.err
+    assert "2 records: 2 accepted" in said.out
 
 
 def test_standard_input_is_what_the_contract_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind, content in (("csv", b"id,note\n1,\nx,\n"), ("json", b'{"id":1}\n\n{"id":"x"}\n')):
+    for kind, content in (
+        ("csv", b"id,value,note\n1,,\nx,,\n"),
+        ("json", b'{"id":1}\n\n{"id":"x"}\n'),
+    ):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         assert validate(contract(tmp_path, format=kind), format="json") == 1
         assert refusals(capsys.readouterr().out) == {3: [("$.id", "type")]}
@@ -113,17 +155,19 @@ def test_standard_input_is_what_the_contract_says(
         (b'id,"note\n', "line 1: expected a closing"),
     ],
 )
-def test_a_header_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_header_that_is_none(
+    tmp_path: Path, content: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    with pytest.raises(UnreadableFile, match=said):
-        validate(contract(tmp_path), path)
+    assert validate(contract(tmp_path), path) == 2
+    assert said in capsys.readouterr().err
 
 
-def test_rows_are_no_change_events(tmp_path: Path) -> None:
+def test_rows_are_no_change_events(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id\n1\n")
     bound = contract(tmp_path, cdc="debezium", cdc_decimal="string")
     bound.write_text(bound.read_text().replace("required: true", "primaryKey: true"))
-    with pytest.raises(UnreadableFile, match="change events"):
-        validate(bound, path)
+    assert validate(bound, path) == 2
+    assert "change events" in capsys.readouterr().err

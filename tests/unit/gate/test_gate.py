@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 
 import pyarrow as pa
@@ -113,3 +114,38 @@ def test_a_batch_too_large_for_one_column_is_judged_in_halves(
     assert halves.accepted_index.equals(whole.accepted_index)
     assert list(halves.rejected) == list(whole.rejected)
     assert list(halves.tombstones) == list(whole.tombstones) == [11]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (b"{}", "values: expected a sequence .* got a bytes; one record is a batch of one"),
+        ("{}", "values: expected a sequence .* got a str"),
+        (None, "values: .* got None; make a list"),
+        ((one for one in [b"{}"]), "values: .* got a generator; make a list"),
+        ({b"{}": 1}, "values: .* got a dict; make a list"),
+        ([b"{}", "{}"], r"values\[1\]: expected bytes or None, got a str; encode it"),
+        ([memoryview(b"{}")], r"values\[0\]: expected bytes or None, got a memoryview"),
+        ([{"a": 1}] * 100, r"values\[0\]: expected bytes or None, got a dict"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("decoder", [None, "fast", "reference"])
+def test_what_is_no_batch_is_named(given: object, said: str, decoder: str | None) -> None:
+    with pytest.raises(GateError, match=said):
+        compile(EVERYTHING, decoder=decoder)(given)  # type: ignore[arg-type]
+
+
+def test_what_is_no_stream_or_path_is_named() -> None:
+    with pytest.raises(GateError, match="expected a Stream, got an int"):
+        compile(5)  # type: ignore[arg-type]
+    with pytest.raises(GateError, match="'turbo': expected one of native, fast, reference"):
+        compile(EVERYTHING, decoder="turbo")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("decoder", ["fast", "reference"])
+def test_a_gate_is_pickled_with_its_path(decoder: str) -> None:
+    gate = compile(EVERYTHING, decoder=decoder)  # type: ignore[arg-type]
+    again = pickle.loads(pickle.dumps(gate))
+    assert (again.path, again.stream) == (decoder, EVERYTHING)
+    assert again([b"{}"]).accepted.equals(gate([b"{}"]).accepted)

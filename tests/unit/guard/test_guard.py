@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 import lakegate as lg
@@ -131,3 +134,67 @@ def test_a_producer_judges_before_it_sends(tmp_path: Path) -> None:
                 producer.send(b"{}", key=b"8")
         progress = project.run(until="idle")["orders"]
         assert (progress.accepted, progress.rejected, progress.tombstones) == (1, 0, 1)
+
+
+def test_a_judged_producer_takes_what_a_guard_takes(tmp_path: Path) -> None:
+    (tmp_path / "lakegate.toml").touch()
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "orders.odcs.yaml").write_text(ORDERS.format(more=""))
+    with lg.open(tmp_path) as project:
+        with project.producer("orders", judged=True) as producer:
+            producer.send(GOOD, key="7")
+            producer.send(json.dumps(GOOD), key=b"7")
+            producer.send(Order(7, AT, Decimal("19.90")))
+            with pytest.raises(lg.RecordRefused):
+                producer.send({"order_id": 0})
+            with pytest.raises(TypeError, match="no JSON form"):
+                producer.send({"order_id": object()})
+        assert project.run(until="idle")["orders"].accepted == 3
+
+
+def test_refusals_guards_and_gates_survive_pickling(guard: lg.Guard) -> None:
+    with pytest.raises(lg.RecordRefused) as refused:
+        guard.check([json.dumps(GOOD).encode(), b"{}"])
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert (str(again), again.failures) == (str(refused.value), refused.value.failures)
+    assert (again.index, again.stream, again.args) == (1, "orders", refused.value.args)
+    loaded = pickle.loads(pickle.dumps(guard))
+    assert loaded(GOOD) == guard(GOOD)
+    assert loaded.gate.path == guard.gate.path
+
+
+@pytest.mark.parametrize("given", [5, None, [1], {"a": 1}])
+def test_what_has_no_contract_is_named(given: Any) -> None:
+    with pytest.raises(lg.LakegateError, match="contract: expected a contract's file"):
+        lg.Guard(given)
+
+
+def test_a_guard_may_be_made_of_a_gate_or_a_guard(guard: lg.Guard) -> None:
+    assert lg.Guard(guard).gate is lg.Guard(guard.gate).gate is guard.gate
+
+
+def test_scalars_of_numpy_are_numbers() -> None:
+    record = {"a": np.int64(3), "b": np.float64(1.5), "c": np.float32(0.1), "d": np.bool_(True)}
+    assert to_record(record) == b'{"a":3,"b":1.5,"c":0.1,"d":true}'
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (float("nan"), "JSON has no nan"),
+        (np.float32("inf"), "JSON has no inf"),
+        (object(), "a object is no JSON value"),
+        (np.datetime64("2026-01-01"), "a datetime64 is no JSON value"),
+        (np.array([1]), "a ndarray is no JSON value"),
+    ],
+)
+def test_what_has_no_json_form_is_named_by_its_path(value: Any, why: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"at $.lines[1]['a b']: {why}")):
+        to_record({"lines": [{}, {"a b": value}]})
+
+
+def test_a_cycle_is_named() -> None:
+    record: dict[str, Any] = {}
+    record["a"] = [record]
+    with pytest.raises(TypeError, match="the value contains itself"):
+        to_record(record)

@@ -97,3 +97,52 @@ def test_two_producers_without_id_are_two(log):
         with Producer(log, "orders.raw") as producer:
             producer.send(b"1")
     assert len(kept(log)) == 2
+
+
+@pytest.mark.parametrize(
+    ("argument", "given"),
+    [
+        ("value", {"value": {"a": 1}}),
+        ("key", {"value": b"v", "key": 1}),
+        ("headers", {"value": b"v", "headers": {"a": 1}}),
+        (r"headers\[0\]", {"value": b"v", "headers": (("a", 1),)}),
+        ("timestamp_ms", {"value": b"v", "timestamp_ms": 1.5}),
+        ("timestamp_ms", {"value": b"v", "timestamp_ms": 1 << 63}),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_once_and_nothing_beside_it_is_lost(log, argument, given):
+    with Producer(log, "orders.raw") as producer:
+        producer.send(b"1", key=b"a")
+        with pytest.raises(TypeError, match=f"^{argument}: expected "):
+            producer.send(**given)
+        producer.send(b"2", key=b"b")
+    assert [record.value for record in kept(log)] == [b"1", b"2"]
+
+
+def test_what_was_taken_before_an_error_in_the_block_is_sent(log):
+    with pytest.raises(TypeError, match="key"), Producer(log, "orders.raw") as producer:  # noqa: PT012
+        producer.send(b"1")
+        producer.send(b"2", key=2)
+    assert [record.value for record in kept(log)] == [b"1"]
+
+
+def test_text_is_sent_as_utf_8(log):
+    with Producer(log, "orders.raw") as producer:
+        producer.send("é", key="é", headers=[("h", "é")])
+    (record,) = kept(log)
+    assert (record.value, record.key, record.headers[0][1]) == ("é".encode(),) * 3
+
+
+@pytest.mark.parametrize("own", [None, KeyError("of the program")])
+def test_what_could_not_be_sent_is_said(log, monkeypatch, own):
+    def full(*_arguments, **_named):
+        raise LogFull("no room")
+
+    monkeypatch.setattr(log, "send", full)
+    producer = Producer(log, "orders.raw")
+    with pytest.raises((LogFull, KeyError)) as raised, producer:  # noqa: PT012
+        producer.send(b"1")
+        if own is not None:
+            raise own
+    assert isinstance(raised.value, LogFull) == (own is None)
+    assert "1 records that the producer of orders.raw had taken" in raised.value.__notes__[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakegate.contract import load, loads
+from lakegate.contract.record_format import FormatName, RecordFormat
 from lakegate.contract.stream import Stream
 from lakegate.contract.type import ArrayType, Field, ObjectType
 from lakegate.errors import GateError
 from lakegate.gate import compile as compile_stream
 from lakegate.testing.adversarial import adversarial
+from lakegate.testing.sample import sample
 from lakegate.testing.strategy import streams
 
 ROOT = Path(__file__).parents[3]
@@ -89,3 +92,11 @@ def test_every_path_of_the_gate_agrees_with_the_cases(data: st.DataObject) -> No
 
 def test_the_same_seed_gives_the_same_cases(stream: Stream) -> None:
     assert adversarial(stream, seed=3) == adversarial(stream, seed=3)
+
+
+@pytest.mark.parametrize("name", [FormatName.CSV, FormatName.CONFLUENT_JSON])
+def test_records_that_are_no_plain_json_are_not_made_up(name: FormatName) -> None:
+    stream = replace(load(FILES[0]).streams[0], format=RecordFormat(name))
+    for make in (lambda: sample(stream, 1, seed=0), lambda: adversarial(stream)):
+        with pytest.raises(GateError, match=f"takes {name}, and records are made up"):
+            make()

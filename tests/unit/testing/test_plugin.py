@@ -58,7 +58,8 @@ def test_what_breaks_it_fails_the_test_with_every_reason(run) -> None:  # type: 
     assert "at $.order_id [type]" in said
     assert "at $.placed_at [required]" in said
     assert "and 2 more" in said
-    assert "1 passed, 1 error" in said or "1 error" in said
+    assert "1 failed" in said
+    assert "error" not in said.splitlines()[-1]
 
 
 def test_rejections_can_be_what_is_tested(run) -> None:  # type: ignore[no-untyped-def]
@@ -93,3 +94,19 @@ def test_a_contract_that_is_not_there_is_named(run) -> None:  # type: ignore[no-
     said = run("def test_one(emitted):\n    emitted('contracts/nope.odcs.yaml')\n")
     assert "nope.odcs.yaml" in said
     assert "1 failed" in said
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"),
+    [
+        ("('contracts/orders.odcs.yaml', count=3)", "has no argument 'count'"),
+        ("('contracts/orders.odcs.yaml', n='3')", "n is a whole number from 0, not '3'"),
+        ("('contracts/nope.odcs.yaml')", "nope.odcs.yaml"),
+        ("()", "wants one contract"),
+    ],
+)
+def test_a_misused_mark_is_told_in_few_lines(run, mark, told) -> None:  # type: ignore[no-untyped-def]
+    said = run(f"@pytest.mark.contract_samples{mark}\ndef test_one(record): pass\n")
+    assert told in said
+    assert "pluggy" not in said
+    assert len(said.splitlines()) < 12, said

@@ -22,6 +22,7 @@ from lakegate.contract.type import Field
 
 __all__ = ["read_query"]
 
+_CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")  # how sqlglot names what it expected more of
 _PLACEHOLDER = re.compile(r'"?\$?\{(object|table|property|column)\}"?')
 _TABLE = "lakegate_object"
 # Their arguments are not a list between parentheses.
@@ -93,6 +94,7 @@ def _parse(query: str) -> list[exp.Expression]:
         details = (getattr(cause, "errors", None) or [{}])[0]
         line, column = details.get("line"), details.get("col")
         problem = details.get("description") or str(cause).splitlines()[0]
+        problem = _CLASS.sub(r"`\1`", problem)
         where = "" if line is None else f" at line {line}, column {column}"
         raise SqlRuleError(
             f"SQL rule: it does not parse{where}: {problem}; the dialect is DuckDB's",
