@@ -34,9 +34,8 @@ class Producer:
 
     A record is durable when the :meth:`flush` behind it (or the ``with`` block) returns. What was
     taken before an error in the block is sent too; if that fails, a note on the error says how many
-    records were not. A batch
-    whose acknowledgement was lost may be flushed again: the log knows the producer's id and
-    sequence, and appends nothing twice. Order is kept per key.
+    records were not. A batch whose acknowledgement was lost may be flushed again: the log knows the
+    producer's id and sequence, and appends nothing twice. Order is kept per key.
 
     With a ``producer_id`` of yours a whole run may be repeated, after a crash say: records are
     numbered from 0 in the order sent, and those the log has already taken from that id
