@@ -128,7 +128,7 @@ def test_a_batch_too_large_for_one_column_is_judged_in_halves(
         ([memoryview(b"{}")], r"values\[0\]: expected bytes or None, got a memoryview"),
         ([{"a": 1}] * 100, r"values\[0\]: expected bytes or None, got a dict"),
     ],
-    ids=str,
+    ids=["bytes", "str", "None", "generator", "dict", "of_str", "of_memoryview", "of_dict"],
 )
 @pytest.mark.parametrize("decoder", [None, "fast", "reference"])
 def test_what_is_no_batch_is_named(given: object, said: str, decoder: str | None) -> None:
