@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import cyclopts
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import console, emit, say_error
-from lakegate.cli.path_coverage import unwrapped
+from lakegate.cli.output import console, counted, emit, say_error, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -270,9 +269,7 @@ def _summary(problems: Sequence[Problem], files: int, fixes: int) -> RenderableT
     noun = "contract" if files == 1 else "contracts"
     if fixes:
         noun += f" and {fixes} fix{'' if fixes == 1 else 'es'}"
-    parts = [
-        f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts.items() if count
-    ]
+    parts = [counted(count, level) for level, count in counts.items() if count]
     style = "bold red" if counts["error"] else "bold yellow" if counts["warning"] else "bold green"
     mark = "✗" if counts["error"] else "✓"
     found = ", ".join(parts) if parts else "no problems"

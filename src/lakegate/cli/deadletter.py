@@ -9,7 +9,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, emit
+from lakegate.cli.output import Format, console, counted, emit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -112,7 +112,7 @@ def discard(
     if format == "json":
         emit({"stream": letters.stream.name, "discarded": count})
     else:
-        console().print(f"{count:,} dead letter{'' if count == 1 else 's'} discarded")
+        console().print(f"{counted(count, 'dead letter')} discarded")
     return 0 if count else 1
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.cli.output import console as standard_output
+from lakegate.cli.output import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -195,7 +196,7 @@ def _model(project: Project, console: Console) -> None:
     for result in project.run_models().results:
         done = result.status == "built"
         size = "a view" if result.rows is None else f"{result.rows:,} rows"
-        tests = f"{len(result.tests)} test{'' if len(result.tests) == 1 else 's'}"
+        tests = counted(len(result.tests), "test")
         said = f"{size}, {tests}" if done else f"{result.status}: {result.reason}"
         mark = "[green]✓[/]" if done else "[red]✗[/]"
         console.print(f"{mark}  {result.model}: {said}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cyclopts
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, emit
+from lakegate.cli.output import Format, console, counted, emit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def check(*, project: ProjectOption = Path(), format: Format = "text") -> int:
             console().print(Text.assemble(("       = help: ", "bold"), problem.help))
     noun = "model" if count == 1 else "models"
     many = len(problems)
-    said = f"{many} problem{'' if many == 1 else 's'}" if many else "no problems"
+    said = counted(many, "problem") if many else "no problems"
     console().print(f"{'✗' if many else '✓'} {count} {noun} checked: {said}")
     return 1 if problems else 0
 
@@ -263,7 +263,7 @@ def _lines(result: ModelResult) -> list[Text]:
 
     mark, style = _STYLES[result.status.value]
     seconds = (result.finished_at - result.started_at).total_seconds()
-    rows = "" if result.rows is None else f"{result.rows:,} row{'' if result.rows == 1 else 's'}"
+    rows = "" if result.rows is None else counted(result.rows, "row")
     passed = sum(test.verdict == "passed" for test in result.tests)
     tests = f"{passed} of {len(result.tests)} tests passed" if result.tests else ""
     mode = "" if result.mode is None else result.mode.value

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Format", "console", "emit", "errors", "say_error"]
+__all__ = ["Format", "console", "counted", "emit", "errors", "say_error", "unwrapped"]
 
 Format = Literal["text", "json"]
+_WHOLE = 10_000  # characters; no row is longer
 
 
 def console() -> Console:
@@ -18,6 +19,19 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=False)
+
+
+def unwrapped() -> Console:
+    """Standard output, on which a row is one line where nobody gave it a width: in a pipe."""
+    out = console()
+    if not out.is_terminal:
+        out.width = _WHOLE
+    return out
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 record``, ``2,000 records``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def errors() -> Console:

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from lakegate.cli.output import console, emit, say_error
+from lakegate.cli.output import emit, say_error, unwrapped
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-__all__ = ["show", "unwrapped"]
-
-_WHOLE = 10_000
-
-
-def unwrapped() -> Console:
-    """Standard output, on which a row is one line where nobody gave it a width: in a pipe."""
-    out = console()
-    if not out.is_terminal:
-        out.width = _WHOLE
-    return out
+__all__ = ["show"]
 
 
 def show(file: Path, output: Literal["text", "json"]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, emit, say_error
+from lakegate.cli.output import Format, console, counted, emit, say_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def _show(names: list[str], rows: list[tuple[object, ...]], format: Format) -> N
             emit(dict(zip(names, row, strict=True)))
         return
     console().print(table(names, rows))
-    console().print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", style="dim")
+    console().print(counted(len(rows), "row"), style="dim")
 
 
 def table(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> RenderableType:

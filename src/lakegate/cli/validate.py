@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lakegate.cli.options import FileArgument
-from lakegate.cli.output import Format, console, emit, errors, say_error
+from lakegate.cli.output import Format, console, counted, emit, errors, say_error
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,6 +47,11 @@ class _Tally:
     rejected: int = 0
     noted: int = 0
     causes: dict[tuple[str, str, str], _Cause] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """All that were judged."""
+        return self.accepted + self.rejected
 
     def count(self, failures: tuple[Failure, ...], where: str) -> None:
         """Add one record's failures; each cause counts once per record."""
@@ -102,20 +107,18 @@ def validate(
     try:
         with _keys(project, stream) as keyed:
             for file in wanted:
-                before = tally.accepted, tally.rejected
+                accepted, rejected = tally.accepted, tally.rejected
                 try:
                     _judge_file(file, stream, keyed, format_of, tally, format)
                 except IngestError as error:
                     unread += 1
-                    say_error(
-                        _unread(file, error, sum((tally.accepted, tally.rejected)) - sum(before))
-                    )
+                    say_error(_unread(file, error, tally.records - accepted - rejected))
                 if format == "text" and len(wanted) > 1:
-                    accepted, rejected = tally.accepted - before[0], tally.rejected - before[1]
-                    said = f"{_name(file)}: {accepted:,} accepted, {rejected:,} rejected"
+                    here = tally.accepted - accepted, tally.rejected - rejected
+                    said = f"{_name(file)}: {here[0]:,} accepted, {here[1]:,} rejected"
                     console().print(said, markup=False, soft_wrap=True)
     except KeyboardInterrupt:
-        say_error(f"stopped after {_counted(tally.accepted + tally.rejected, 'record')}")
+        say_error(f"stopped after {counted(tally.records, 'record')}")
         return 130
     if format == "text":
         console().print(_render(tally))
@@ -151,12 +154,8 @@ def _unread(file: Path, error: IngestError, judged: int) -> str:
 
     if not isinstance(error, DamagedFile):
         return str(error)
-    said = f"; the {_counted(judged, 'record')} before that are judged" if judged else ""
+    said = f"; the {counted(judged, 'record')} before that are judged" if judged else ""
     return f"{_name(file)}: {error}{said}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 @contextmanager

@@ -67,12 +67,14 @@ class Certified:
         rows = Decoded(np.array([], dtype=np.int64), [], {})
         return cls(rows, np.array([], dtype=bool), {})
 
-    def sure(self, noted: Sequence[int] = ()) -> Decoded:
-        """The rows that are certain in all, and those at the positions ``noted``."""
+    def sure(self, standing: Sequence[int] = ()) -> Decoded:
+        """The rows that are certain in all, and those at the positions ``standing``: in doubt, and
+        found to be rejected by nothing.
+        """
         keep, index = self.good, self.rows.index
-        if len(noted):
+        if len(standing):
             keep = keep.copy()
-            keep[np.searchsorted(index, np.asarray(noted))] = True
+            keep[np.searchsorted(index, np.asarray(standing))] = True
         if keep.all():
             return self.rows
         kept, index = pa.array(keep), index[keep]

@@ -111,11 +111,7 @@ class Gate:
         self._native = native
         self._certifier = Certifier(stream)
         self._reference = Reference(stream, format)
-        self._recipe: tuple[Stream, Decoder | Path, Format | None] = (
-            stream,
-            "reference" if decoder is None else decoder,
-            format,
-        )
+        self._recipe: tuple[Stream, Decoder | Path, Format | None]  # what `compile` was given
         self._sets: Mapping[str, ReferenceSet] = {}
         self._keeps_unknown = stream.unknown_fields is UnknownFields.KEEP
         self.references: Mapping[str, int] = {}

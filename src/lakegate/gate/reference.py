@@ -168,34 +168,32 @@ class Reference:
         ``value`` is known to be a record that the format reads, with no undeclared field that is
         refused. The answer is that of :meth:`judge`, sooner.
         """
-        if not doubt.is_read:
-            return self._judge_unread(value, doubt)
+        if self._checks and not doubt.is_read:
+            return self.judge(value)
+        rules = doubt.rules and doubt.is_read
         names = [self._record.name(at) for at in doubt.columns]
-        if doubt.rules:
-            names += self._looked_at
-        members = self._format.parse_some(value, names)
-        found = Judgement(stands=True)
+        members = self._format.parse_some(value, names + self._looked_at if rules else names)
+        found = Judgement(stands=doubt.is_read)
         for column in doubt.columns:
             self._record.read_member(column, members, found)
-        if doubt.rules:
-            unjudged = Judgement()
-            row = {
-                name: self._record.read_member(self._record.position(name), members, unjudged)
-                for name in self._looked_at
-            }
-            found.failures.extend(self._record_failures(row))
-        return found
+        if rules:
+            found.failures.extend(self._record_failures(self._row_looked_at(members)))
+        if doubt.is_read or (found.rejects and not (self._has_rules and found.all_typed)):
+            return found
+        return self.judge(value)
 
-    def _judge_unread(self, value: bytes, doubt: Doubt) -> Judgement:
-        if self._checks:
-            return self.judge(value)
-        members = self._format.parse_some(value, [self._record.name(at) for at in doubt.columns])
-        found = Judgement()
-        for column in doubt.columns:
-            self._record.read_member(column, members, found)
-        if not found.rejects or ((self._rules or self._references) and found.all_typed):
-            return self.judge(value)
-        return found
+    @property
+    def _has_rules(self) -> bool:
+        """Whether rules look at the whole record, or relationships."""
+        return bool(self._rules or self._references)
+
+    def _row_looked_at(self, members: Mapping[str, Json]) -> dict[str, Any]:
+        """The members that :attr:`_looked_at` names, typed; they are known to be good."""
+        judged = Judgement()
+        return {
+            name: self._record.read_member(self._record.position(name), members, judged)
+            for name in self._looked_at
+        }
 
     def _record_failures(self, row: dict[str, Any]) -> Iterator[Failure]:
         """What the rules over the whole record say of a row that is typed."""

@@ -26,7 +26,7 @@ def json_form(record: Any) -> bytes:
         raise TypeError(f"a {type(record).__name__} has no JSON form: at {path}: {why}") from error
 
 
-def _plain(value: Any) -> Any:
+def _number(value: Any) -> Any:
     """A scalar of numpy as Python has it; moments of numpy have no zone and are refused."""
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind == "f" and getattr(value, "ndim", None) == 0:
@@ -39,7 +39,7 @@ def _plain(value: Any) -> Any:
 
 
 # Numbers of decimals are written in full; the gate reads their text.
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_number)
 
 
 def _written(value: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -435,3 +436,12 @@ def test_recorded_events_of_postgresql(name: str, said: dict[str, str]) -> None:
 def test_a_source_time_that_no_reader_could_show_is_null(ts_ms: int) -> None:
     accepted = judge(debezium_event("c", after={"id": 1, "name": "a"}, ts_ms=ts_ms)).accepted
     assert [row["_source_ts"] for row in accepted.to_pylist()] == [None]
+
+
+def test_a_gate_of_changes_survives_pickling() -> None:
+    again = pickle.loads(pickle.dumps(GATE))
+    values = [b"{}", b'{"before":null,"after":{"id":0},"op":"c","source":{}}']
+    assert isinstance(again, ChangeGate)
+    assert again.path == GATE.path
+    assert again(values) == GATE(values)
+    assert len(again(values).rejected) == 2

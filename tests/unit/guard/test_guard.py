@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -122,34 +123,35 @@ def test_what_has_no_json_form_is_an_error_of_the_program(record: Any) -> None:
         to_record(record)
 
 
-def test_a_producer_judges_before_it_sends(tmp_path: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[lg.Project]:
     (tmp_path / "lakegate.toml").touch()
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "orders.odcs.yaml").write_text(ORDERS.format(more=""))
-    with lg.open(tmp_path) as project:
-        with project.producer("orders", judged=True) as producer:
-            producer.send(json.dumps(GOOD).encode(), key=b"7")
-            producer.send(None, key=b"7")
-            with pytest.raises(lg.RecordRefused):
-                producer.send(b"{}", key=b"8")
-        progress = project.run(until="idle")["orders"]
-        assert (progress.accepted, progress.rejected, progress.tombstones) == (1, 0, 1)
+    with lg.open(tmp_path) as opened:
+        yield opened
 
 
-def test_a_judged_producer_takes_what_a_guard_takes(tmp_path: Path) -> None:
-    (tmp_path / "lakegate.toml").touch()
-    (tmp_path / "contracts").mkdir()
-    (tmp_path / "contracts" / "orders.odcs.yaml").write_text(ORDERS.format(more=""))
-    with lg.open(tmp_path) as project:
-        with project.producer("orders", judged=True) as producer:
-            producer.send(GOOD, key="7")
-            producer.send(json.dumps(GOOD), key=b"7")
-            producer.send(Order(7, AT, Decimal("19.90")))
-            with pytest.raises(lg.RecordRefused):
-                producer.send({"order_id": 0})
-            with pytest.raises(TypeError, match="no JSON form"):
-                producer.send({"order_id": object()})
-        assert project.run(until="idle")["orders"].accepted == 3
+def test_a_producer_judges_before_it_sends(project: lg.Project) -> None:
+    with project.producer("orders", judged=True) as producer:
+        producer.send(json.dumps(GOOD).encode(), key=b"7")
+        producer.send(None, key=b"7")
+        with pytest.raises(lg.RecordRefused):
+            producer.send(b"{}", key=b"8")
+    progress = project.run(until="idle")["orders"]
+    assert (progress.accepted, progress.rejected, progress.tombstones) == (1, 0, 1)
+
+
+def test_a_judged_producer_takes_what_a_guard_takes(project: lg.Project) -> None:
+    with project.producer("orders", judged=True) as producer:
+        producer.send(GOOD, key="7")
+        producer.send(json.dumps(GOOD), key=b"7")
+        producer.send(Order(7, AT, Decimal("19.90")))
+        with pytest.raises(lg.RecordRefused):
+            producer.send({"order_id": 0})
+        with pytest.raises(TypeError, match="no JSON form"):
+            producer.send({"order_id": object()})
+    assert project.run(until="idle")["orders"].accepted == 3
 
 
 def test_refusals_guards_and_gates_survive_pickling(guard: lg.Guard) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.gate.test_native import both, built
+from tests.unit.gate.test_native import both, built, forget
 
 from lakegate.contract import load, loads
 from lakegate.contract.stream import Stream, UnknownFields
@@ -22,7 +22,6 @@ from lakegate.contract.type import (
     StringType,
 )
 from lakegate.gate import compile  # noqa: A004 - as users write it
-from lakegate.gate.native import plan as native_plan
 from lakegate.gate.native.coverage import path_coverage
 from lakegate.testing.adversarial import adversarial
 from lakegate.testing.sample import sample
@@ -231,12 +230,7 @@ def test_undeclared_fields_of_rows_that_a_rule_rejects_are_not_reported() -> Non
 def test_checks_it_does_not_know_are_judged_over_its_columns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = native_plan.check_plan
-
-    def less(rule: str, bound: Any, type_: Any) -> Any:
-        return None if rule in ("pattern", "minimum") else known(rule, bound, type_)
-
-    monkeypatch.setattr(native_plan, "check_plan", less)
+    forget(monkeypatch, "pattern", "minimum")
     values = [
         GOOD,
         LABELS % b'{"UP":"x"}',
