@@ -43,8 +43,8 @@ class JsonFormat:
 
     def parse_some(self, value: bytes, names: Collection[str]) -> Mapping[str, Json]:
         """See :class:`lakegate.gate.decode.format.Format`."""
-        raw = _split(self.frame.body(value))
-        return {name: parse_text(bytes(raw[name]).decode()) for name in names if name in raw}
+        raw = _split(self.frame.body(value) if self.frame.size_bytes else value)
+        return {name: _member(bytes(raw[name]).decode()) for name in names if name in raw}
 
     def decoder(self) -> Decoder:
         """See :class:`lakegate.gate.decode.format.Format`."""
@@ -52,3 +52,10 @@ class JsonFormat:
         if not self.frame.size_bytes:
             return bodies
         return FramedDecoder(bodies, self.frame, self._stream.size_limit_bytes)
+
+
+def _member(text: str) -> Json:
+    """The value of a text that is known to be JSON."""
+    if text[0] == '"' and "\\" not in text:
+        return text[1:-1]
+    return parse_text(text)

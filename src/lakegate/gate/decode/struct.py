@@ -35,8 +35,11 @@ from lakegate.gate.json_text import Malformed, parse
 
 __all__ = ["StructDecoder"]
 
-# Structs of a chunk stay in the processor's cache, where allocating them is cheapest.
-_CHUNK_RECORDS = 512
+# Structs of a chunk stay in the processor's cache, where allocating them is cheapest; each chunk has a
+# cost of its own for every column.
+_CHUNK_BYTES = 192 << 10
+_FEWEST, _MOST = 64, 1024  # records
+_SAMPLE = 16
 _MAX_LEARNED = 64
 _LEARNED_FROM = 4  # records looked at per chunk
 _UNKNOWN_FIELD = "Object contains unknown field"
@@ -69,8 +72,11 @@ class StructDecoder:
         if not self._is_covered or not values:
             return Decoded(np.array([], dtype=np.int64), [], {})
         runs: list[_Run] = []
-        for start in range(0, len(values), _CHUNK_RECORDS):
-            self._decode_chunk(values[start : start + _CHUNK_RECORDS], start, runs)
+        start = 0
+        while start < len(values):
+            end = start + _chunk_size(values[start : start + _SAMPLE])
+            self._decode_chunk(values[start:end], start, runs)
+            start = end
         parts = [run.finish() for run in runs]
         if len(parts) == 1:
             return parts[0]
@@ -227,6 +233,12 @@ class _Run:
             sure = set(index.tolist())
             unread = {position: found for position, found in unread.items() if position in sure}
         return Decoded(index, columns, undeclared, unread)
+
+
+def _chunk_size(sample: Sequence[bytes | None]) -> int:
+    """How many records like these to decode together."""
+    mean = sum(len(value) for value in sample if value is not None) // len(sample)
+    return min(max(_FEWEST, _CHUNK_BYTES // (mean + 1)), _MOST)
 
 
 def _is_utf8(text: bytes) -> bool:
