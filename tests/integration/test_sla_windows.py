@@ -179,3 +179,25 @@ def test_quarantine_takes_off_what_offends_within_its_window(folder: Path) -> No
     assert ("01:00", "reopened", "passed", "0", -1, "1 row was taken off") in revisions
     publish(folder)
     proven(folder, published=5, quarantined=2)
+
+
+@pytest.mark.slow
+def test_what_was_refused_is_refused_again(folder: Path) -> None:
+    contract = folder / "contracts" / "orders.odcs.yaml"
+    text = contract.read_text().replace("metric: duplicateValues", "metric: rowCount")
+    text = text.replace(
+        "arguments: {properties: [number]}\n        mustBe: 0", "mustBeGreaterThan: 1"
+    )
+    contract.write_text(text)
+    send(folder, (5, 1), (35, 2), (130, 3), (150, 4))
+    assert "01:00:00Z (final, observed 0)" in audit(folder)["twins"]["message"]
+    assert call(folder, "publish", "orders").code != 0
+    assert audit(folder)["twins"]["status"] == "failed", "nothing has changed"
+    send(folder, (40, 5))
+    assert audit(folder)["twins"]["status"] == "failed", "a row of another hour changes nothing"
+    assert call(folder, "publish", "orders").code != 0
+    accepted = call(folder, "publish", "orders", "--accept", "twins", "--reason", "closed at night")
+    assert accepted.code == 0
+    send(folder, (155, 6))
+    assert audit(folder)["twins"]["status"] == "passed"
+    publish(folder)

@@ -11,13 +11,14 @@ reopened       rows came, or left, after it was final: judged again, with a revi
 Windows follow one another from the first row's up to now, so one without rows has a result too: a
 late record finds something to reopen. Only closed windows that this audit's rows could have
 changed fail the whole: those with rows not yet on ``main``, those that were open before, those that
-late rows of another window changed, and empty ones behind the newest published row.
+late rows of another window changed, and empty ones behind the newest published row. What failed in
+an audit holds in every later one, until ``main`` is moved: judging twice changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -56,6 +57,7 @@ class WindowResult:
     ``observed`` is in ``unit`` (seconds for durations), None when nothing was measured. ``rows`` is
     what the table held of the window; ``late`` how many of them came after it was final, negative
     when rows were quarantined. ``reason`` says why a final result was judged again, else is empty.
+    ``holds`` says that it failed the whole, and does so again until ``main`` is moved.
     """
 
     rule: str
@@ -69,6 +71,7 @@ class WindowResult:
     late: int = 0
     unit: str = ""
     reason: str = ""
+    holds: bool = False
 
     def observed_text(self) -> str:
         """What was observed, for people; empty when nothing was measured."""
@@ -83,7 +86,10 @@ class WindowStore(Protocol):
     """Remembers the windows of earlier audits."""
 
     def newest(self, stream: str, rule: str) -> Mapping[datetime, WindowResult]:
-        """The newest result of each window of a rule, by its start."""
+        """The newest result of each window of a rule, by its start.
+
+        One of an audit that was published, or of an earlier one, holds no longer.
+        """
         ...
 
     def published(self, stream: str, rule: str) -> Mapping[datetime, WindowResult]:
@@ -153,9 +159,10 @@ def judge_windows(windowed: Windowed, *, now: datetime, lateness: timedelta) -> 
     for start, seen in _windows(windowed, known, now):
         before = known.get(start)
         was_open = before is not None and before.state is WindowState.OPEN
+        held = before is not None and before.holds
         closed = now >= start + windowed.width + lateness
         closed = closed or (before is not None and not was_open)
-        counts = seen.waiting > 0 or was_open or (seen.rows == 0 and seen.behind)
+        counts = seen.waiting > 0 or was_open or held or (seen.rows == 0 and seen.behind)
         same = before is not None and before.rows == seen.rows
         if same and not counts and not windowed.neighbours:
             continue
@@ -165,12 +172,13 @@ def judge_windows(windowed: Windowed, *, now: datetime, lateness: timedelta) -> 
             continue
         counts = counts or moved
         result = _result(windowed, start, seen.rows, before, closed, outcome)
+        counts = counts and closed
+        if counts and result.status in (Status.FAILED, Status.ERROR):
+            result = replace(result, holds=True)
+            failing.append(result)
         if before is None or _differs(result, before):
             changed.append(result)
-        if closed and counts and result.status is not Status.NOT_MEASURED:
-            judged += 1
-            if result.status in (Status.FAILED, Status.ERROR):
-                failing.append(result)
+        judged += counts and result.status is not Status.NOT_MEASURED
     return JudgedWindows(tuple(changed), judged, tuple(failing))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Index,
@@ -13,10 +14,18 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     inspect,
 )
 
-__all__ = ["acceptances", "create", "explain_windows", "quarantines", "windows"]
+__all__ = [
+    "acceptances",
+    "create",
+    "explain_windows",
+    "hold_windows",
+    "quarantines",
+    "windows",
+]
 
 _metadata = MetaData()
 
@@ -73,6 +82,7 @@ windows = Table(
     Column("at", String(32), nullable=False),
     Column("unit", String, nullable=False, server_default=""),
     Column("reason", Text, nullable=False, server_default=""),
+    Column("holds", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("stream", "rule", "start", "end", "revision"),
 )
 
@@ -84,9 +94,17 @@ def create(connection: Connection) -> None:
 
 def explain_windows(connection: Connection) -> None:
     """The migration that adds to windows the unit of what was observed, and why they changed."""
-    there = {column["name"] for column in inspect(connection).get_columns(windows.name)}
     for name in ("unit", "reason"):
-        if name not in there:  # a database made since has them from the beginning
-            connection.exec_driver_sql(
-                f"ALTER TABLE windows ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
-            )
+        _add(connection, name, "TEXT NOT NULL DEFAULT ''")
+
+
+def hold_windows(connection: Connection) -> None:
+    """The migration that adds to windows whether they hold ``main``."""
+    _add(connection, "holds", "BOOLEAN NOT NULL DEFAULT FALSE")
+
+
+def _add(connection: Connection, column: str, definition: str) -> None:
+    """To a database of an older version; one made since has the column from the beginning."""
+    there = {column["name"] for column in inspect(connection).get_columns(windows.name)}
+    if column not in there:
+        connection.exec_driver_sql(f"ALTER TABLE windows ADD COLUMN {column} {definition}")

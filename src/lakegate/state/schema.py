@@ -122,5 +122,6 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     model_schema.create,
     quarantine_schema.explain_windows,
     reference_schema.create,
+    quarantine_schema.hold_windows,
 )
 VERSION = len(MIGRATIONS)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select
+from sqlalchemy import Row, func, insert, select
 
 from lakegate.audit.late import WindowResult, WindowState
 from lakegate.audit.result import AuditReport, Status
 from lakegate.state.database import Database
 from lakegate.state.moment import time_of, time_text
 from lakegate.state.quarantine_schema import windows
-from lakegate.state.schema import publications
+from lakegate.state.schema import audits, publications
 
 __all__ = ["WindowStore"]
 
@@ -50,15 +51,34 @@ class WindowStore:
                 connection.execute(insert(windows), new)
 
     def newest(self, stream: str, rule: str) -> Mapping[datetime, WindowResult]:
-        """The newest result of each window of a rule or service level, by its start."""
-        return self._by_start(select(windows).where(_key(stream, rule)))
+        """The newest result of each window of a rule or service level, by its start.
+
+        One of an audit that was published, or of an earlier one, holds no longer.
+        """
+        published = (
+            select(func.max(audits.c.number))
+            .join(publications, publications.c.audit_id == audits.c.audit_id)
+            .where(publications.c.stream == stream)
+        )
+        settled = select(audits.c.audit_id).where(
+            audits.c.stream == stream, audits.c.number <= published.scalar_subquery()
+        )
+        query = select(windows, windows.c.audit_id.in_(settled).label("is_settled"))
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(_key(stream, rule)).order_by(windows.c.number))
+            found = [
+                replace(_result(row), holds=False) if row.is_settled else _result(row)
+                for row in rows
+            ]
+        return {one.start: one for one in found}
 
     def published(self, stream: str, rule: str) -> Mapping[datetime, WindowResult]:
         """The same, of audits on which ``main`` was moved."""
         moved = select(publications.c.audit_id).where(publications.c.stream == stream)
-        return self._by_start(
-            select(windows).where(_key(stream, rule), windows.c.audit_id.in_(moved))
-        )
+        query = select(windows).where(_key(stream, rule), windows.c.audit_id.in_(moved))
+        with self._database.read() as connection:
+            found = map(_result, connection.execute(query.order_by(windows.c.number)))
+            return {one.start: one for one in found}
 
     def reopened(
         self, stream: str, *, since: datetime | None = None
@@ -84,12 +104,6 @@ class WindowStore:
                     found[key] = found[key][0] if key in found else earlier, one
                 before[key] = one
         return tuple(found[key] for key in sorted(found))
-
-    def _by_start(self, query: Select[Any]) -> Mapping[datetime, WindowResult]:
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(windows.c.number))
-            found = [_result(row) for row in rows]
-        return {one.start: one for one in found}
 
     def history(
         self, stream: str, rule: str | None = None, *, limit: int = 100
@@ -123,6 +137,7 @@ def _values(report: AuditReport, one: WindowResult) -> dict[str, Any]:
         "late": one.late,
         "unit": one.unit,
         "reason": one.reason,
+        "holds": one.holds,
         "audit_id": report.audit_id,
         "snapshot_id": report.snapshot_id,
         "at": time_text(report.finished_at),
@@ -144,4 +159,5 @@ def _result(row: Row[Any]) -> WindowResult:
         late=row.late,
         unit=row.unit,
         reason=row.reason,
+        holds=row.holds,
     )

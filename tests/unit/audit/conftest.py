@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -206,14 +206,20 @@ class FakeWindows:
 
     found: list = field(default_factory=list)  # (audit, result)
     moved: set = field(default_factory=set)
+    settled: int = 0  # so many were found when main was last moved
 
     def keep(self, report, *, publish=False):
         self.found += [(report.audit_id, window) for window in report.windows]
         if publish:
             self.moved.add(report.audit_id)
+            self.settled = len(self.found)
 
     def newest(self, stream, rule):
-        return {one.start: one for _, one in self.found if one.rule == rule}
+        return {
+            one.start: replace(one, holds=one.holds and at >= self.settled)
+            for at, (_, one) in enumerate(self.found)
+            if one.rule == rule
+        }
 
     def published(self, stream, rule):
         kept = [(audit, one) for audit, one in self.found if audit in self.moved]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,6 +44,9 @@ class Audits:
         self.failing = sorted((one.start - START) // HOUR for one in found.failing)
         self.judged = found.judged
         return {(one.start - START) // HOUR: one for one in found.changed}
+
+    def publish(self):
+        self.known = {start: replace(one, holds=False) for start, one in self.known.items()}
 
     def of(self, hour):
         return self.known[START + hour * HOUR]
@@ -103,8 +107,38 @@ def test_silence_is_complained_of_until_something_later_is_published(audits):
     assert audits.failing == [1, 2]
     audits({0: 2}, now=3, waiting={})
     assert audits.failing == [1, 2], "published or not, they are behind what was published"
+    audits.publish()
     audits({0: 2, 3: 2}, now=4, waiting={})
     assert audits.failing == [], "main is past them"
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_what_failed_fails_again_until_it_is_published(audits, rows):
+    kept = {0: 2, 2: 2} | ({1: rows} if rows else {})
+    audits(kept, now=1.5, waiting={})  # published while the hour was open
+    audits(kept | {3: 2}, now=4, waiting={3: 2})
+    assert audits.failing == [1], "it closed"
+    assert audits(kept | {3: 2}, now=4, waiting={3: 2}) == {}
+    assert audits.failing == [1], "judging again changes nothing"
+    audits.publish()
+    audits(kept | {3: 2, 4: 2}, now=5, waiting={4: 2})
+    assert audits.failing == []
+
+
+def test_what_failed_passes_with_the_rows_it_lacked(audits):
+    audits({0: 2, 2: 2}, now=1.5, waiting={})
+    audits({0: 2, 2: 2}, now=3, waiting={})
+    assert audits.failing == [1]
+    audits({0: 2, 1: 2, 2: 2}, now=3, waiting={1: 2})
+    assert (audits.failing, audits.of(1).holds) == ([], False)
+
+
+def test_what_was_quarantined_of_a_failing_window_does_not_free_it(audits):
+    audits({0: 2, 1: 1, 2: 2}, now=1.5, waiting={})
+    audits({0: 2, 1: 1, 2: 2}, now=3, waiting={})
+    for _ in range(2):
+        audits({0: 2, 2: 2}, now=3, waiting={})
+        assert audits.failing == [1]
 
 
 def test_of_a_long_silence_the_first_thousand_windows_are_judged(audits):

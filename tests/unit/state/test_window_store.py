@@ -55,6 +55,20 @@ def test_what_was_published_is_the_newest_of_audits_that_moved_main(url: str) ->
     assert store.published("others", ONE.rule) == {}
 
 
+def test_a_window_holds_until_its_audit_or_a_later_one_is_published(url: str) -> None:
+    database = open_database(url)
+    store, audits = WindowStore(database), AuditStore(database)
+    held = replace(ONE, status=Status.FAILED, holds=True)
+    later = replace(held, start=NOW + HOUR, end=NOW + 2 * HOUR)
+    for audit_id, windows in (("a1", [held]), ("a2", []), ("a3", [later])):
+        audits.record(report(audit_id, *windows))
+        store.record(report(audit_id, *windows))
+    assert store.newest("orders", ONE.rule) == {held.start: held, later.start: later}
+    audits.record_publication(Published("orders", "a2", 7, None, "ada", NOW))
+    settled = replace(held, holds=False)
+    assert store.newest("orders", ONE.rule) == {held.start: settled, later.start: later}
+
+
 def test_what_was_reopened_with_what_it_was_before(url: str) -> None:
     store = WindowStore(open_database(url))
     worse = replace(LATE, revision=3, rows=5, observed=Decimal(9000))
@@ -67,10 +81,10 @@ def test_what_was_reopened_with_what_it_was_before(url: str) -> None:
     assert store.reopened("orders", since=NOW + 2 * HOUR) == ()
 
 
-def test_an_older_database_learns_units_and_reasons(url: str, tmp_path: Path) -> None:
+def test_an_older_database_learns_the_newer_columns(url: str, tmp_path: Path) -> None:
     WindowStore(open_database(url)).record(report("a1", ONE))
     with sqlite3.connect(tmp_path / "state.db") as raw:
-        for column in ("unit", "reason"):
+        for column in ("unit", "reason", "holds"):
             raw.execute(f"ALTER TABLE windows DROP COLUMN {column}")
         raw.execute("UPDATE lakegate_version SET version = 4")
     raw.close()
