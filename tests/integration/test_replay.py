@@ -170,6 +170,31 @@ def test_looking_things_up_in_a_published_table(tmp_path: Path) -> None:
         assert project.run("orders", until="idle")["orders"].replayed == 20
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (
+            "table: order, key: number, give: note",
+            "no published table is called order; did you mean",
+        ),
+        (
+            "table: orders, key: nomber, give: note",
+            "table orders has no column nomber; did you mean",
+        ),
+        ("table: orders, key: number, give: xyz", "table orders has no column xyz; there are: "),
+    ],
+)
+def test_a_lookup_that_cannot_be_says_which_fix_wants_it(
+    tmp_path: Path, where: str, said: str
+) -> None:
+    look = (
+        "stream: orders\nmatches: {rule: required, path: $.note}\nsteps:\n"
+        f"  - set: {{path: $.note, value: 1}}\n  - lookup: {{path: $.note, {where}}}\n"
+    )
+    make(tmp_path, look=look)
+    refused(call(tmp_path, "fix", "preview"), "look.yaml: step 2 of look: " + said)
+
+
 def test_the_command_line(tmp_path: Path) -> None:
     make(tmp_path, partitions=1, cast=CAST)
     said = call(tmp_path, "deadletter", "list", "--format", "json")

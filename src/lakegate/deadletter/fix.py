@@ -12,6 +12,7 @@ from lakegate.contract.pattern import Pattern
 from lakegate.deadletter.path import Path, generalised
 from lakegate.deadletter.record import Record, StepFailed, scalar_text
 from lakegate.deadletter.step import Lookup, Step
+from lakegate.errors import LakeError
 from lakegate.gate.json_text import canonical
 
 __all__ = ["Condition", "Fix", "Matches", "Repair", "cause_id", "combined", "digest_of", "repair"]
@@ -116,7 +117,11 @@ class Repair:
 def repair(
     fixes: Sequence[Fix], value: bytes | None, reasons: Reasons, version: str, lookup: Lookup
 ) -> Repair:
-    """Apply every matching fix, in order; what matches is decided on the record as it came."""
+    """Apply every matching fix, in order; what matches is decided on the record as it came.
+
+    Raises:
+        LakeError: a table cannot be looked up in; says which step of which fix wants it.
+    """
     meant = [number for number, fix in enumerate(fixes) if fix.concerns(reasons, version)]
     if not meant:
         return Repair((), None)
@@ -136,6 +141,8 @@ def repair(
                 step.apply(record, lookup)
             except StepFailed as error:
                 return Repair(applied, None, str(error), f"{fix.name} step {number}")
+            except LakeError as error:
+                raise LakeError(f"{fix.file}: step {number} of {fix.name}: {error}") from error
     return Repair(applied, record.encode())
 
 

@@ -42,6 +42,7 @@ _MATCHES = ("causes", "rule", "path", "observed", "where", "contract")
 _NAMING = frozenset({"causes", "rule", "path", "observed", "where"})
 _CASTS = ("integer", "number", "string", "boolean")
 _KINDS = ("timestamp", "date", "time")
+_MOST_DIGITS = 4  # of a group's number
 _ADVICE = {
     "LG006": "start with `stream:`, `matches:` and `steps:`",
     "LG007": "a fix has the keys `stream:`, `matches:` and `steps:`",
@@ -358,10 +359,16 @@ def _capturing(reading: _Reading, node: Node) -> Any:
 
 def _check_groups(reading: _Reading, into: Node, compiled: Any) -> None:
     for key, held in into.mapping().items():
-        for number, name in steps.references(str(held.value)):
-            there = int(number) <= compiled.groups if number else name in compiled.groupindex
+        for group in steps.references(str(held.value)):
+            if not group:
+                message = f"a `$` names no group, in what {key} wants: {held.value}"
+                advice = "write `$1` or `${name}`, and `$$` for a dollar sign"
+                reading.say("LG905", held.at, message, advice)
+                raise _Wrong
+            is_number = group.isdigit() and len(group) <= _MOST_DIGITS
+            there = int(group) <= compiled.groups if is_number else group in compiled.groupindex
             if not there:
-                message = f"the pattern has no group {number or name}, which {key} wants"
+                message = f"the pattern has no group {group}, which {key} wants"
                 reading.say("LG905", held.at, message)
                 raise _Wrong
 

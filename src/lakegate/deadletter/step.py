@@ -39,7 +39,7 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?\Z")
 _BOOLEAN = {"true": b"true", "1": b"true", "false": b"false", "0": b"false"}
-_REFERENCE = re.compile(r"\$(?:\$|([0-9]+)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
+_REFERENCE = re.compile(r"\$(\$|[0-9]+|\{(?:[0-9]+|[A-Za-z_][A-Za-z0-9_]*)\})?")
 
 
 class Lookup(Protocol):
@@ -184,7 +184,7 @@ class MapValues:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """``regex``: parts of a text to other places; ``$1``, ``${name}``, ``$0`` for the whole."""
+    """``regex``: parts of a text to other places: ``$1``, ``${1}``, ``${name}``; ``$0`` is all."""
 
     path: Path
     pattern: Any  # compiled by RE2
@@ -203,20 +203,19 @@ class Regex:
                 raise StepFailed(f"no match at {self.path}: {shown(place.raw())}")
 
 
-def references(template: str) -> list[tuple[str, str]]:
-    """The groups a template names: (number, "") or ("", name)."""
+def references(template: str) -> list[str]:
+    """The groups a template names, by number or name; empty for a ``$`` that names none."""
     return [
-        (found[1] or "", found[2] or "")
-        for found in _REFERENCE.finditer(template)
-        if found[0] != "$$"
+        (found[1] or "").strip("{}") for found in _REFERENCE.finditer(template) if found[1] != "$"
     ]
 
 
 def _expand(template: str, found: Any) -> str:
     def part(reference: re.Match[str]) -> str:
-        if reference[1] is None and reference[2] is None:
+        if reference[1] == "$":
             return "$"
-        return found.group(int(reference[1]) if reference[1] else reference[2]) or ""
+        group = reference[1].strip("{}")
+        return found.group(int(group) if group.isdigit() else group) or ""
 
     return _REFERENCE.sub(part, template)
 

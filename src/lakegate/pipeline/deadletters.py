@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakegate.contract.problem import nearest
 from lakegate.contract.stream import Stream
 from lakegate.deadletter.cause import Cause, Causes, causes, samples
 from lakegate.deadletter.discard import discard
@@ -226,16 +227,40 @@ class PublishedTables:
         return self._known[wanted]
 
     def _read(self, table: str, key: str, give: str) -> Mapping[str, bytes]:
+        import duckdb
+
+        from lakegate.pipeline.query import connect, known_tables
+
         names = [identifier(name) for name in (table, key, give)]
         query = (
             f"SELECT CAST({names[1]} AS VARCHAR), CAST(any_value(to_json({names[2]})) AS VARCHAR) "  # noqa: S608
             f"FROM {names[0]} WHERE {names[1]} IS NOT NULL GROUP BY 1 "
             f"HAVING count(DISTINCT to_json({names[2]})) = 1 LIMIT {_MAX_KEYS + 1}"
         )
-        rows: list[tuple[Any, ...]] = self.project.sql(query).fetchall()
+        connection = connect(self.project)
+        _check_there(known_tables(connection), table, key, give)
+        try:
+            rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+        except duckdb.Error as error:
+            raise LakeError(f"looking up {give} by {key} in table {table}: {error}") from error
         if len(rows) > _MAX_KEYS:
             raise LakeError(
                 f"table {table} has more than {_MAX_KEYS:,} values of {key}: a fix cannot look "
                 "things up in it; publish a smaller table for it"
             )
         return {name: text.encode() for name, text in rows}
+
+
+def _check_there(tables: Mapping[str, Collection[str]], table: str, *columns: str) -> None:
+    """Raises LakeError when there is no such table, or it has no such column."""
+    if table not in tables:
+        raise LakeError(f"no published table is called {table}{_instead(table, tables)}")
+    for column in columns:
+        if column not in tables[table]:
+            instead = _instead(column, tables[table])
+            raise LakeError(f"table {table} has no column {column}{instead}")
+
+
+def _instead(name: str, there: Collection[str]) -> str:
+    near = nearest(name, there)
+    return f"; did you mean {near}?" if near else f"; there are: {', '.join(there) or 'none yet'}"

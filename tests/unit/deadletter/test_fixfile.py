@@ -42,6 +42,17 @@ def problems(folder: Path, text: str) -> list[str]:
             GOOD.replace("remove: $.a", "regex: {path: $.a, pattern: (x), into: {$.b: $2}}"),
             "LG905 the pattern has no group 2",
         ),
+        *(
+            (GOOD.replace("remove: $.a", f"regex: {{path: $.a, pattern: (x), into: {{$.b: '{to}'}}}}"), said)
+            for to, said in (
+                ("${2}", "LG905 the pattern has no group 2"),
+                ("$" + "9" * 5000, "LG905 the pattern has no group 9"),
+                ("${n}", "LG905 the pattern has no group n"),
+                ("a$", "LG905 a `$` names no group, in what $.b wants: a$; write `$1`"),
+                ("${1", "LG905 a `$` names no group"),
+                ("${a-b}", "LG905 a `$` names no group"),
+            )
+        ),
         (GOOD.replace("- remove: $.a", "{}"), "LG903 `steps` is no list"),
         (GOOD.replace("remove: $.a", "set: {path: $.a, value: 1}\n    remove: $.b"), "LG903 a step "),
     ],

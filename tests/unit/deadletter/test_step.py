@@ -58,6 +58,11 @@ def done(folder: Path, steps: str, value: str, *, matches: str = "{rule: type}")
             '{"a":"AB-12"}',
             '{"a":"AB-12","k":"AB","n":"12$"}',
         ),
+        (
+            "regex: {path: $.a, pattern: '^(.)(.)', into: {$.k: '${2}${1}2$0'}}",
+            '{"a":"xyz"}',
+            '{"a":"xyz","k":"yx2xy"}',
+        ),
         ("date: {path: $.a, kind: date, format: dd.MM.yyyy}", '{"a":"24.12.2026"}', '{"a":"2026-12-24"}'),
         (
             "date: {path: $.a, format: 'yyyy-MM-dd HH:mm:ss', timezone: Europe/Vienna}",
