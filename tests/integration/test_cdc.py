@@ -223,7 +223,7 @@ def test_merge_on_the_command_line(stock: Project, tmp_path: Path) -> None:
     assert "nothing is published yet" in call(tmp_path, "merge").out
     send(stock, debezium_event("c", after={"number": 1, "note": "a"}))
     settle(stock, "orders")
-    assert "up to date, 1 rows" in call(tmp_path, "merge", "orders").out
+    assert "up to date, 1 row" in call(tmp_path, "merge", "orders").out
     said = call(tmp_path, "merge", "--format", "json")
     assert json.loads(said.out)["table"] == "orders_current"
     assert call(tmp_path, "merge", "nobody").code == 2

@@ -111,7 +111,7 @@ def test_late_data_reopens_the_windows_of_a_service_level(folder: Path) -> None:
     said = incidents(folder)
     assert sorted(said) == ["sla.frequency.1h", "sla.throughput.1h"]
     assert (
-        "in each window of 1 h: at least 2 rows per h, observed 1 windows"
+        "in each window of 1 h: at least 2 rows per h, observed 1 window ("
         in said["sla.throughput.1h"]
     )
 

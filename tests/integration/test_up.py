@@ -178,6 +178,13 @@ def test_what_cannot_start_says_why(tmp_path: Path) -> None:
         refused(said, f"port {port}", "taken", "[gateway] port")
     said = finish(start(tmp_path, "up", LAKEGATE_SCHEDULE__AUDIT="sometimes"))
     refused(said, "[schedule] audit", "`sometimes` is no schedule")
+    said = finish(start(tmp_path, "up", LAKEGATE_GATEWAY__HOST="0.0.0.0"))
+    refused(said, "0.0.0.0", "take records from anybody")
+    settings = tmp_path / "lakegate.toml"
+    told = settings.read_text() if settings.exists() else ""
+    settings.write_text(told + '[gateway.tokens]\nshop = "env:NO_SUCH_TOKEN"\n')
+    refused(finish(start(tmp_path, "up")), "gateway.tokens.shop", "NO_SUCH_TOKEN is not set")
+    settings.write_text(told)
     (tmp_path / "contracts" / "orders.odcs.yaml").write_text("apiVersion: v3.1.0\nkind: Nothing\n")
     said = finish(start(tmp_path, "up"))
     refused(said, "orders.odcs.yaml")

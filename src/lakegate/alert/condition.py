@@ -131,8 +131,9 @@ def missed_level(
         magnitude = 1.0 / float(observed) if observed > 0 else float("1e18")
     else:
         magnitude = float(observed)
-    shown = duration_text(timedelta(seconds=float(observed))) if level.unit == "s" else (
-        f"{float(observed):,.4g} {level.unit}".rstrip()
+    unit = "window" if level.unit == "windows" and observed == 1 else level.unit
+    shown = duration_text(timedelta(seconds=float(observed))) if unit == "s" else (
+        f"{float(observed):,.4g} {unit}".rstrip()
     )  # fmt: skip
     return Breach(
         Key(stream.name, IncidentKind.SLA, sla_name(rule)),

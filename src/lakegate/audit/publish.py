@@ -90,8 +90,9 @@ def _check_report(
     holding = [r for r in newest.results if r.holds_back and r.name not in accepted]
     if len(holding) > 0:
         reasons = "\n".join(f"  {result.sentence()}" for result in holding)
+        what = "1 rule holds" if len(holding) == 1 else f"{len(holding)} rules hold"
         raise PublishRefused(
-            f"{where}: {len(holding)} rule(s) hold it back, main stays:\n{reasons}\n"
+            f"{where}: {what} it back, main stays:\n{reasons}\n"
             "put the data or the contract right and audit again; take the rows off with `lakegate "
             f"quarantine {stream.name} --rule …`; or `lakegate publish {stream.name} --accept RULE "
             "--reason …`"

@@ -139,7 +139,8 @@ class RuleResult:
             number = (
                 f"{self.observed:,.4g}" if abs(self.observed) < 1000 else f"{self.observed:,.0f}"
             )
-        return f"{number} {self.unit}".rstrip()
+        unit = "window" if self.unit == "windows" and self.observed == 1 else self.unit
+        return f"{number} {unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,14 +153,15 @@ def render(found: Causes, *, limit: int = 50) -> RenderableType:
 
     states = {state: found.states[state] for state in State}
     named = ", ".join(f"{count:,} {state.name.lower()}" for state, count in states.items() if count)
-    head = Text.assemble((found.stream, "bold"), f"  {found.total:,} dead letters")
+    head = Text.assemble((found.stream, "bold"), f"  {counted(found.total, 'dead letter')}")
     head.append(f": {named}" if named else "")
     lines: list[RenderableType] = [head]
     for cause in found.causes[:limit]:
         lines += _cause(cause)
     more = len(found.causes) - limit
     if more > 0 or found.beyond:
-        lines.append(Text(f"and {max(more, 0):,} causes more, {found.beyond:,} reasons beyond"))
+        rest = counted(found.beyond, "reason")
+        lines.append(Text(f"and {counted(max(more, 0), 'cause')} more, {rest} beyond"))
     return Group(*lines)
 
 

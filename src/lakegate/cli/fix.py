@@ -9,7 +9,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, emit
+from lakegate.cli.output import Format, console, counted, emit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -150,7 +150,9 @@ def replay(
             emit(each.document())
             continue
         out = console()
-        out.print(f"[bold]{each.stream}[/]  {each.requested:,} records on their way to the gate")
+        sent = counted(each.requested, "record")
+        whose = "its" if each.requested == 1 else "their"
+        out.print(f"[bold]{each.stream}[/]  {sent} on {whose} way to the gate")
         for line in _left(each.tally):
             out.print(line, soft_wrap=True)
     if format == "text" and any(each.requested for each in done):

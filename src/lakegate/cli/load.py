@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, emit, errors
+from lakegate.cli.output import Format, console, counted, emit, errors
 
 if TYPE_CHECKING:
     from lakegate.ingest.loader import Loaded, Step
@@ -90,7 +90,8 @@ def _tell(loaded: Loaded, format: Format) -> None:
         console().print(f"{message}; --again loads them once more", markup=False)
     else:
         rest = f" ({loaded.before:,} were there before)" if loaded.before else ""
-        console().print(f"{loaded.path}: {loaded.appended:,} records loaded{rest}", markup=False)
+        done = counted(loaded.appended, "record")
+        console().print(f"{loaded.path}: {done} loaded{rest}", markup=False)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, emit
+from lakegate.cli.output import Format, console, counted, emit
 
 if TYPE_CHECKING:
     from lakegate.lake.merge import MergeReport
@@ -39,16 +39,18 @@ def _sentence(report: MergeReport) -> str:
     if report.source_snapshot_id is None:
         return f"{report.stream}: nothing is published yet"
     if report.snapshot_id is None:
-        return f"{report.table}: up to date, {report.rows:,} rows"
+        return f"{report.table}: up to date, {counted(report.rows, 'row')}"
     more = [
         f"{count:,} {what}"
         for count, what in (
             (report.repeated, "sent again and passed over"),
             (report.late, "replayed"),
-            (report.truncates, "truncates"),
         )
         if count
     ]
+    if report.truncates:
+        more.append(counted(report.truncates, "truncate"))
     inside = f" ({', '.join(more)})" if more else ""
     how = "derived anew" if report.rebuilt else f"{report.rewritten_files} of {report.files} files"
-    return f"{report.table}: {report.changes:,} changes{inside}, {report.rows:,} rows, {how}"
+    changes, rows = counted(report.changes, "change"), counted(report.rows, "row")
+    return f"{report.table}: {changes}{inside}, {rows}, {how}"

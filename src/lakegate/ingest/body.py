@@ -115,6 +115,9 @@ def _too_large(limit_bytes: int) -> Problem:
     )
 
 
+_MAGIC = b"\x1f\x8b"  # how each member begins (RFC 1952)
+
+
 class _Plain:
     def __call__(self, data: bytes, *, end: bool = False) -> Iterator[bytes]:
         return iter((data,) if data else ())
@@ -127,16 +130,19 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=31)
-        self._begun = False
+        self._head = b""
 
     def __call__(self, data: bytes, *, end: bool = False) -> Iterator[bytes]:
         if end:
+            if not _MAGIC.startswith(self._head):
+                raise Problem(400, "the body is not gzip")
             if not self._inflate.eof:
                 raise Problem(400, "the gzip body is cut off")
             return iter(())
         return self._parts(data)
 
     def _parts(self, data: bytes) -> Iterator[bytes]:
+        self._head += data[: len(_MAGIC) - len(self._head)]
         try:
             while data:
                 if self._inflate.eof:

@@ -242,6 +242,7 @@ class _Records(_Endpoint):
                 f"{door.stream} takes change events, not plain records; "
                 f"send them to /v1/streams/{door.stream}/cdc",
             )
+        request.refuse_but("judge", "key")
         request.wants_judging(default=self._shared.judge_all)
         if request.one("key") is not None and b"lakegate-key" in request.headers:
             raise Problem(400, "give the key as Lakegate-Key or as ?key=, not both")
@@ -293,6 +294,7 @@ class _Changes(_Endpoint):
                 f"{door.stream} takes no change events: its contract does not set `lakegate.cdc`; "
                 f"plain records go to /v1/streams/{door.stream}/records",
             )
+        request.refuse_but()
 
     async def _take(
         self, door: Door, request: _Request, values: list[bytes], identity: _Identity
@@ -327,9 +329,20 @@ class _Request:
             self._query = parse_qs(query.decode("latin-1"), keep_blank_values=True)
 
     def one(self, name: str) -> str | None:
-        """A parameter of the query."""
+        """A parameter of the query, one of those that mean something."""
         values = self._query.get(name)
         return None if values is None else values[-1]
+
+    def refuse_but(self, *known: str) -> None:
+        """Refuse a parameter that would mean nothing here: most likely it is misspelt.
+
+        Raises:
+            Problem: 400, there is another one than ``known``.
+        """
+        for name in self._query:
+            if name not in known:
+                there = f"there are: {', '.join(known)}" if known else "there is none"
+                raise Problem(400, f"no parameter of the query is called {name[:40]}; {there}")
 
     def wants_judging(self, *, default: bool) -> bool:
         """``?judge=``.

@@ -158,8 +158,13 @@ def merge(project: Project, name: str) -> None:
 def maintain(project: Project, name: str) -> None:
     """Compact, expire and sweep the table; apply retention to the topics."""
     if project.lake.exists(project.stream(name)):
-        project.maintain(name)
-        _log.info("%s: maintained", name)
+        done = project.maintain(name)
+        if done.compacted_files or done.expired_snapshots or done.deleted_files:
+            _log.info(
+                "%s: maintained; %d small files became %d, %d snapshots expired, %d files deleted",
+                name, done.compacted_files, done.written_files, done.expired_snapshots,
+                done.deleted_files,
+            )  # fmt: skip
 
 
 def maintain_models(project: Project) -> None:

@@ -22,6 +22,7 @@ from lakegate.ingest.gateway import Door, Limits, Traffic, application
 from lakegate.ingest.intake import Intake, LagLimit
 from lakegate.ingest.server import Server, Timing
 from lakegate.ingest.token import Tokens
+from lakegate.pipeline.config import GatewaySection
 from lakegate.pipeline.flow import watch
 from lakegate.pipeline.referring import References
 from lakegate.runner.base import GATE_GROUP
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from lakegate.pipeline.contracts import ContractWatch
     from lakegate.pipeline.project import Project
 
-__all__ = ["Counts", "Gateway", "gateway_app", "open_intake"]
+__all__ = ["Counts", "Gateway", "gateway_app", "open_intake", "refuse_open_door", "tokens_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def gateway_app(
     return application(
         _doors(project),
         intake,
-        tokens=Tokens.configured(config.tokens, folder=project.root, environment=os.environ),
+        tokens=tokens_of(project),
         limits=Limits(
             body_bytes=config.max_body_bytes,
             records=config.max_records,
@@ -95,6 +96,30 @@ def gateway_app(
         stopping=stopping.is_set if stopping is not None else lambda: False,
         routes=routes,
     )
+
+
+def tokens_of(project: Project) -> Tokens:
+    """Who may send.
+
+    Raises:
+        IngestError: a token of ``[gateway] tokens`` cannot be had.
+    """
+    tokens = project.config.gateway.tokens
+    return Tokens.configured(tokens, folder=project.root, environment=os.environ)
+
+
+def refuse_open_door(config: GatewaySection, host: str) -> None:
+    """Refuse to take records from anybody, unless that is said.
+
+    Raises:
+        IngestError: it would be open to other machines without tokens.
+    """
+    if not config.tokens and not config.allow_anonymous and not _is_loopback(host):
+        raise IngestError(
+            f"the gateway would listen on {host} and take records from anybody: name tokens in "
+            "[gateway.tokens] of lakegate.toml, or set allow_anonymous = true if something "
+            "else guards it"
+        )
 
 
 class Gateway:
@@ -120,12 +145,7 @@ class Gateway:
         """
         config = project.config.gateway
         host = config.host if host is None else host
-        if not config.tokens and not config.allow_anonymous and not _is_loopback(host):
-            raise IngestError(
-                f"the gateway would listen on {host} and take records from anybody: name tokens in "
-                "[gateway.tokens] of lakegate.toml, or set allow_anonymous = true if something "
-                "else guards it"
-            )
+        refuse_open_door(config, host)
         self._intake = open_intake(project)
         self._traffic = Traffic()
         self._stopping = threading.Event()

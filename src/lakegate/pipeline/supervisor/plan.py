@@ -20,6 +20,7 @@ def main(folder: str) -> int:
     """See the module."""
     from lakegate.pipeline.agenda import entries
     from lakegate.pipeline.flow import watch
+    from lakegate.pipeline.gateway import refuse_open_door, tokens_of
     from lakegate.pipeline.in_force import InForce
     from lakegate.pipeline.project import open_project
     from lakegate.pipeline.up import Plan
@@ -27,6 +28,8 @@ def main(folder: str) -> int:
     logging.disable()
     try:
         with open_project(folder) as project:
+            tokens_of(project)
+            refuse_open_door(project.config.gateway, project.config.gateway.host)
             entries([found.stream for found in project.found.values()], project.config.schedule)
             for found in project.found.values():
                 watch(project, found)  # a version claimed by another contract is told now
