@@ -156,7 +156,7 @@ def judge(*models: str, project: ProjectOption = Path(), format: Format = "text"
                 for result in results:
                     emit({"model": name, "result": result})
                 continue
-            console().print(f"[bold]{name}[/]  {len(results)} tests")
+            console().print(f"[bold]{name}[/]  {counted(len(results), 'test')}")
             for line in _test_lines(results, every=True):
                 console().print(line, soft_wrap=True)
     return 1 if held else 0

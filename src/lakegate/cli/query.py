@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, counted, emit, say_error
+from lakegate.cli.output import Format, console, counted, emit, say_error, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from lakegate.pipeline.project import Project
 
-__all__ = ["converse", "query", "table"]
+__all__ = ["converse", "fitting", "query", "table"]
 
+_GAP = "…"
+_WIDEST = 60  # characters of a column; longer values take several lines
+_BETWEEN = 2  # characters between columns
 _HELP = "SQL ends with ;   .tables   .schema TABLE   .quit   (Tab completes, Ctrl-C stops a query)"
 
 
@@ -105,22 +108,62 @@ def _show(names: list[str], rows: list[tuple[object, ...]], format: Format) -> N
         for row in rows:
             emit(dict(zip(names, row, strict=True)))
         return
-    console().print(table(names, rows))
-    console().print(counted(len(rows), "row"), style="dim")
+    out = unwrapped()
+    shown = fitting(names, rows, out.width)
+    hidden = len(names) - len(shown)
+    if hidden:
+        names = [names[at] for at in shown]
+        rows = [tuple(row[at] for at in shown) for row in rows]
+    out.print(table(names, rows, gap=len(shown) // 2 + len(shown) % 2 if hidden else None))
+    rest = f", {counted(hidden, 'column')} not shown: name those you want, or --format json"
+    out.print(counted(len(rows), "row") + (rest if hidden else ""), style="dim")
 
 
-def table(names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> RenderableType:
-    """Rows as a table; numbers to the right, null as nothing."""
+def fitting(names: Sequence[str], rows: Sequence[tuple[object, ...]], width: int) -> list[int]:
+    """Which columns to show where a line has ``width`` characters: the first and the last of them.
+
+    All if they fit, else as many as do, at least one, in order.
+    """
+    needed = [
+        min(max([len(name), *(_longest(row[at]) for row in rows)]), _WIDEST) + _BETWEEN
+        for at, name in enumerate(names)
+    ]
+    if sum(needed) - _BETWEEN <= width:
+        return list(range(len(names)))
+    room = width - len(_GAP)
+    chosen: list[int] = []
+    for turn in range(len(names)):
+        at = turn // 2 if turn % 2 == 0 else len(names) - 1 - turn // 2
+        room -= needed[at]
+        if room < 0 and chosen:
+            break
+        chosen.append(at)
+    return sorted(chosen)
+
+
+def _longest(value: object) -> int:
+    return max(map(len, str(value).split("\n"))) if value is not None else 0
+
+
+def table(
+    names: Sequence[str], rows: Sequence[tuple[object, ...]], *, gap: int | None = None
+) -> RenderableType:
+    """Rows as a table; numbers to the right, null as nothing, ``…`` before the column ``gap``."""
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
-    numeric = [
-        bool(rows) and all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
-        for i in range(len(names))
-    ]
-    for name, right in zip(names, numeric, strict=True):
-        shown.add_column(Text(name), justify="right" if right else "left")
+    for at, name in enumerate(names):
+        if at == gap:
+            shown.add_column(_GAP, style="dim")
+        values = [row[at] for row in rows]
+        numeric = bool(rows) and all(
+            value is None or isinstance(value, int | float) for value in values
+        )
+        shown.add_column(Text(name), justify="right" if numeric else "left", max_width=_WIDEST)
     for row in rows:
-        shown.add_row(*[Text("" if value is None else str(value)) for value in row])
+        cells = ["" if value is None else str(value) for value in row]
+        if gap is not None:
+            cells.insert(gap, _GAP)
+        shown.add_row(*map(Text, cells))
     return shown
