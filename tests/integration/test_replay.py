@@ -281,6 +281,7 @@ def test_the_proof_sees_no_gap_while_all_of_it_moves(tmp_path: Path) -> None:
     worker.terminate()
     assert finish(worker).code == 0
     with lg.open(tmp_path) as project:
+        project.run("orders", until="idle")  # what the worker had not come to
         project.replay("orders")
         project.run("orders", until="idle")
         project.audit("orders").publish()
