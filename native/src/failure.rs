@@ -1,5 +1,6 @@
 //! What is wrong with the records of a batch, as columns; texts are made when somebody asks.
 
+use crate::full::full;
 use crate::plan::Code;
 
 /// A step of a path that no plan knows.
@@ -153,7 +154,7 @@ impl Failures {
 }
 
 fn small(size: usize) -> u32 {
-    u32::try_from(size).expect("a batch has at most 4 GiB of failures")
+    u32::try_from(size).unwrap_or_else(|_| full())
 }
 
 #[cfg(test)]

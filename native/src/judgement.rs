@@ -1,10 +1,12 @@
 //! What was found in a batch, for Python to ask: columns at once, failures when somebody looks.
 
 use crate::arrow::export;
+use crate::catch;
 use crate::column::{batch_of, Column, List, Struct, Text};
 use crate::failure::{Failure, Failures};
 use crate::plan::{Code, Plan};
 use crate::record::{Found, Reason};
+use arrow_data::ArrayData;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -78,7 +80,7 @@ impl Judgement {
             .take();
         let (columns, rows) =
             columns.ok_or_else(|| PyRuntimeError::new_err("the rows were taken before"))?;
-        let data = py.detach(|| batch_of(columns, rows));
+        let data = py.detach(|| catch(|| batch_of(columns, rows)))?;
         export(&data, take)
     }
 
@@ -127,46 +129,50 @@ impl Judgement {
     }
 
     /// The failures of a record, by its position: code, path, observed.
-    fn failures(&self, position: u32) -> Vec<Said> {
-        let found = self
-            .failures
-            .records
-            .binary_search_by_key(&position, |record| record.position);
-        found.map_or_else(|_| Vec::new(), |at| self.texts(self.failures.of(at)))
+    fn failures(&self, position: u32) -> PyResult<Vec<Said>> {
+        catch(|| {
+            let found = self
+                .failures
+                .records
+                .binary_search_by_key(&position, |record| record.position);
+            found.map_or_else(|_| Vec::new(), |at| self.texts(self.failures.of(at)))
+        })
     }
 
     /// Whether a failure of a rejected record is of one of these codes.
-    fn has_code(&self, codes: Vec<u32>) -> bool {
-        self.records(true).any(|at| {
-            self.failures
-                .of(at)
-                .iter()
-                .any(|failure| codes.contains(&failure.code))
+    fn has_code(&self, codes: Vec<u32>) -> PyResult<bool> {
+        let is_one = |failure: &Failure| codes.contains(&failure.code);
+        catch(|| {
+            self.records(true)
+                .any(|at| self.failures.of(at).iter().any(is_one))
         })
     }
 
     /// Hand the failures of the rejected records to `take` by address, as
-    /// `list<struct<path, rule, expected, observed, severity>>`.
+    /// `list<struct<path, rule, expected, observed, severity>>`. OverflowError when the texts are
+    /// more than columns hold.
     fn move_reasons<'py>(
         &self,
         py: Python<'py>,
         take: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let data = py.detach(|| {
-            let mut reasons = Reasons::with_room_for(self.failures.all.len());
-            for at in self.records(true) {
-                for failure in self.failures.of(at) {
-                    reasons.push(&self.failures, failure, self.code(failure));
-                }
-                reasons.list.push();
-            }
-            Column::List(reasons.list).finish()
-        });
+        let data = py.detach(|| catch(|| self.reasons()))?;
         export(&data, take)
     }
 }
 
 impl Judgement {
+    fn reasons(&self) -> ArrayData {
+        let mut reasons = Reasons::with_room_for(self.failures.all.len());
+        for at in self.records(true) {
+            for failure in self.failures.of(at) {
+                reasons.push(&self.failures, failure, self.code(failure));
+            }
+            reasons.list.push();
+        }
+        Column::List(reasons.list).finish()
+    }
+
     fn texts(&self, failures: &[Failure]) -> Vec<Said> {
         failures
             .iter()

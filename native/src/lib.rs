@@ -8,6 +8,7 @@ mod arrow;
 mod check;
 mod column;
 mod failure;
+mod full;
 mod json;
 mod judgement;
 mod keys;
@@ -21,7 +22,7 @@ mod simd;
 mod surface;
 
 use judgement::Judgement;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use record::{Found, Judge};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -37,7 +38,8 @@ struct Plan {
 impl Plan {
     #[new]
     fn new(json: &str) -> PyResult<Self> {
-        let plan = plan::Plan::from_json(json).map_err(|error| PyValueError::new_err(error.0))?;
+        let plan = catch(|| plan::Plan::from_json(json))?
+            .map_err(|error| PyValueError::new_err(error.0))?;
         Ok(Plan {
             plan: Arc::new(plan),
         })
@@ -88,9 +90,13 @@ fn judge_all<'b>(
     (judge.finish(), nulls)
 }
 
-/// No panic crosses into Python: it becomes an error, and the batch is judged by the reference.
+/// No panic crosses into Python: it becomes an error, and the batch is judged by the reference; or,
+/// when it is more than columns hold, an OverflowError, and it is judged in halves.
 fn catch<T>(work: impl FnOnce() -> T) -> PyResult<T> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|cause| {
+        if cause.is::<full::Full>() {
+            return PyOverflowError::new_err("the batch has more than columns hold; halve it");
+        }
         PyRuntimeError::new_err("the native path gave up on the batch; please report it")
     })
 }
@@ -103,6 +109,9 @@ fn lakegate_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Judgement>()?;
     surface::register(module)?;
     module.add("PLAN_FORMAT", plan::FORMAT)?;
-    module.add("REASONS", ["size", "header", "json", "check", "not bytes"])?;
+    module.add(
+        "REASONS",
+        ["size", "header", "json", "check", "not bytes", "paths"],
+    )?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

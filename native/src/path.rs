@@ -24,6 +24,19 @@ pub fn write_child(name: &str, out: &mut String) {
     out.push_str("']");
 }
 
+/// How many bytes [`write_child`] appends.
+pub fn child_size(name: &str) -> usize {
+    if is_shorthand(name) {
+        return name.len() + 1;
+    }
+    let escaped = name.bytes().map(|byte| match byte {
+        b'\\' | b'\'' => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    });
+    escaped.sum::<usize>() + 4
+}
+
 fn is_shorthand(name: &str) -> bool {
     let is_start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80;
     let bytes = name.as_bytes();
@@ -57,7 +70,7 @@ pub fn write_quoted(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{write_child, write_quoted};
+    use super::{child_size, write_child, write_quoted};
 
     #[test]
     fn names_that_need_it_are_quoted() {
@@ -75,6 +88,7 @@ mod tests {
             let mut found = String::new();
             write_child(name, &mut found);
             assert_eq!(found, expected);
+            assert_eq!(child_size(name), expected.len());
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 /// The format of the plan's JSON; both sides name it, so that an old wheel is refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What a failure says, except for what was observed.
 #[derive(Debug)]
@@ -19,6 +19,22 @@ pub struct Code {
     pub rejects: bool,
     /// The path, cut where indices and keys stand; empty when the failure brings its own.
     pub path: Vec<String>,
+    /// What a failure counts of what may be told of a record, but for the steps of its path.
+    pub told: usize,
+}
+
+/// How many bytes may be told of a record, of what it may have any number of.
+#[derive(Debug)]
+pub struct Most {
+    base: usize,
+    per_byte: usize,
+}
+
+impl Most {
+    pub fn of(&self, record_bytes: usize) -> usize {
+        self.base
+            .saturating_add(self.per_byte.saturating_mul(record_bytes))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +52,7 @@ pub struct Plan {
     pub unknown: Unknown,
     pub unknown_code: u32,
     pub size_limit: usize,
+    pub most: Most,
     /// How many bytes stand before the JSON, and what the first of them are.
     pub header_bytes: usize,
     pub magic: Vec<u8>,
@@ -101,6 +118,8 @@ pub struct Object {
     names: HashMap<Box<[u8]>, usize>,
     /// The path, cut where indices and keys stand.
     pub path: Vec<String>,
+    /// How many bytes the pieces of the path have.
+    pub path_bytes: usize,
     /// Where its members' learned order begins, one place more than it has members.
     pub slot: usize,
 }
@@ -183,9 +202,11 @@ impl Plan {
             return Err(Unreadable(format!("the plan is not of format {FORMAT}")));
         }
         let mut reading = Reading::default();
+        let told = get(&value, "told")?;
+        let failure_bytes = number(told, "failure")? as usize;
         let codes = list(&value, "codes")?
             .iter()
-            .map(code)
+            .map(|one| code(one, failure_bytes))
             .collect::<Read<_>>()?;
         let record = reading.object(get(&value, "record")?)?;
         let record_checks = reading.key_checks(&value, "record_checks")?;
@@ -201,6 +222,10 @@ impl Plan {
             },
             unknown_code: small(&value, "unknown_code")?,
             size_limit: number(&value, "size_limit")? as usize,
+            most: Most {
+                base: number(told, "base")? as usize,
+                per_byte: number(told, "per_byte")? as usize,
+            },
             header_bytes: number(&value, "header_bytes")? as usize,
             magic: list(&value, "magic")?
                 .iter()
@@ -225,13 +250,14 @@ struct Reading {
 impl Reading {
     fn object(&mut self, value: &Value) -> Read<Object> {
         let members = list(value, "members")?;
-        let slot = self.slots;
+        let (path, slot) = (strings(value, "path")?, self.slots);
         self.slots += members.len() + 1;
         let mut object = Object {
             members: Vec::with_capacity(members.len()),
             spelled: Vec::with_capacity(members.len()),
             names: HashMap::with_capacity(members.len()),
-            path: strings(value, "path")?,
+            path_bytes: path.iter().map(String::len).sum(),
+            path,
             slot,
         };
         for (position, member) in members.iter().enumerate() {
@@ -370,13 +396,15 @@ impl Reading {
     }
 }
 
-fn code(value: &Value) -> Read<Code> {
+fn code(value: &Value, failure_bytes: usize) -> Read<Code> {
+    let (path, expected) = (strings(value, "path")?, string(value, "expected")?);
     Ok(Code {
+        told: path.iter().map(String::len).sum::<usize>() + expected.len() + failure_bytes,
         rule: string(value, "rule")?.to_owned(),
-        expected: string(value, "expected")?.to_owned(),
+        expected: expected.to_owned(),
         severity: string(value, "severity")?.to_owned(),
         rejects: flag(value, "rejects")?,
-        path: strings(value, "path")?,
+        path,
     })
 }
 

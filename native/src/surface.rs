@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use serde_json::Value;
 
 use crate::check::{are_unique, Check};
-use crate::{observe, read};
+use crate::{catch, observe, read};
 
 /// Registers the functions.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -41,7 +41,7 @@ fn _read(plan: &str, values: Vec<String>) -> PyResult<Option<Vec<Answer>>> {
         Ok(text) => (Some(text), -1),
         Err(miss) => (None, i32::from(miss)),
     };
-    Ok(Some(values.iter().map(one).collect()))
+    catch(|| Some(values.iter().map(one).collect()))
 }
 
 fn reader(plan: &Value) -> Option<Reader> {
@@ -96,14 +96,11 @@ fn _check(
     let Some(check) = Check::compile(rule, &json(bound)?, type_) else {
         return Ok(None);
     };
-    let answers: PyResult<Vec<_>> = values
-        .iter()
-        .map(|value| match value {
-            Some(value) => passes(&check, type_, value),
-            None => Ok(check.null()),
-        })
-        .collect();
-    answers.map(Some)
+    let one = |value: &Option<String>| match value {
+        Some(value) => passes(&check, type_, value),
+        None => Ok(check.null()),
+    };
+    catch(|| values.iter().map(one).collect::<PyResult<Vec<_>>>())?.map(Some)
 }
 
 fn passes(check: &Check, type_: &str, value: &str) -> PyResult<Option<bool>> {
@@ -139,7 +136,7 @@ fn passes(check: &Check, type_: &str, value: &str) -> PyResult<Option<bool>> {
 
 /// The observed and the canonical text of raw JSON values, and of strings what they say.
 #[pyfunction]
-fn _observe(values: Vec<Vec<u8>>) -> Vec<(String, String, Option<String>)> {
+fn _observe(values: Vec<Vec<u8>>) -> PyResult<Vec<(String, String, Option<String>)>> {
     let one = |raw: &Vec<u8>| {
         let (mut observed, mut canonical) = (String::new(), String::new());
         observe::observe(raw, &mut observed);
@@ -154,5 +151,5 @@ fn _observe(values: Vec<Vec<u8>>) -> Vec<(String, String, Option<String>)> {
         };
         (observed, canonical, said)
     };
-    values.iter().map(one).collect()
+    catch(|| values.iter().map(one).collect())
 }

@@ -11,7 +11,8 @@
         print(r.index, r.failures)
 
     with lg.open(".") as project:
-        project.producer("orders").send(b"{…}", key=b"7")
+        with project.producer("orders") as producer:
+            producer.send(b"{…}", key=b"7")
         project.run(until="idle")
         project.audit("orders").publish()
         project.sql("select count(*) from orders").show()

@@ -3,6 +3,7 @@
 use super::single::Text;
 use super::validity::Validity;
 use super::Column;
+use crate::full::full;
 
 /// Arrays: the items of all of them, and where those of each end. Or maps, whose items are objects
 /// of key and value.
@@ -37,7 +38,7 @@ impl List {
     }
 
     fn end(&mut self) {
-        let end = i32::try_from(self.items.len()).expect("a column holds at most 2**31 items");
+        let end = i32::try_from(self.items.len()).unwrap_or_else(|_| full());
         self.offsets.push(end);
     }
 

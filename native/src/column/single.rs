@@ -1,6 +1,7 @@
 //! Columns of single values.
 
 use super::validity::Validity;
+use crate::full::full;
 
 /// Numbers of one width, or what is stored as such: dates, times, timestamps.
 #[derive(Debug, Clone)]
@@ -103,7 +104,7 @@ impl Text {
 
     #[inline(always)]
     fn end(&mut self) {
-        let end = i32::try_from(self.bytes.len()).expect("a column holds at most 2 GiB of text");
+        let end = i32::try_from(self.bytes.len()).unwrap_or_else(|_| full());
         self.offsets.push(end);
     }
 

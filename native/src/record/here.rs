@@ -2,7 +2,7 @@
 
 use super::Judge;
 use crate::failure::Step;
-use crate::path::write_child;
+use crate::path::{child_size, write_child};
 
 /// A step to the value being read; that of an entry is written when a failure needs it.
 #[derive(Debug, Clone, Copy)]
@@ -34,4 +34,25 @@ impl Judge<'_> {
         }
         first
     }
+
+    /// Count what is to be told of the value being read: the steps to it, and `bytes` more.
+    pub(super) fn tell(&mut self, bytes: usize) {
+        let steps = self.here.iter().map(|here| match *here {
+            Here::Known(Step::Item(index)) => digits(index) + 2,
+            Here::Known(Step::Entry(start, end)) => (end - start) as usize,
+            Here::Key { start, end } => child_size(self.keys.get(start..end)),
+        });
+        self.told += steps.sum::<usize>() + bytes;
+    }
+
+    /// Whether there is more to tell than may be: the record is left to the reference, and nothing
+    /// more is noted of it.
+    #[inline(always)]
+    pub(super) fn is_too_much(&self) -> bool {
+        self.told > self.most
+    }
+}
+
+fn digits(index: u32) -> usize {
+    index.checked_ilog10().unwrap_or(0) as usize + 1
 }

@@ -31,6 +31,7 @@ pub enum Reason {
     Json,
     Foreign,
     Other,
+    Paths,
 }
 
 /// What was found in a batch.
@@ -62,6 +63,9 @@ pub struct Judge<'p> {
     scratch: String,
     rejects: bool,
     typed: bool,
+    /// How many bytes are to be told of the record so far, and how many may be.
+    told: usize,
+    most: usize,
 }
 
 impl<'p> Judge<'p> {
@@ -91,6 +95,8 @@ impl<'p> Judge<'p> {
             scratch: String::new(),
             rejects: false,
             typed: true,
+            told: 0,
+            most: 0,
         }
     }
 
@@ -118,10 +124,12 @@ impl<'p> Judge<'p> {
             self.found.rest.push((position, Reason::Header));
             return;
         }
+        self.most = plan.most.of(text.len());
         let text = &text[plan.header_bytes..];
         let mark = self.found.failures.mark();
         let reason = match self.read(text) {
             Err(Malformed) => Some(Reason::Json),
+            Ok(()) if self.is_too_much() => Some(Reason::Paths),
             Ok(()) if !self.typed && !self.plan.foreign.is_empty() => Some(Reason::Foreign),
             Ok(()) => None,
         };
@@ -174,6 +182,7 @@ impl<'p> Judge<'p> {
         self.stranger_names.clear();
         self.rejects = false;
         self.typed = true;
+        self.told = 0;
         let mut scan = Scanner::new(text);
         scan.whitespace();
         scan.expect(b'{')?;
@@ -192,7 +201,7 @@ impl<'p> Judge<'p> {
         if scan.at != text.len() {
             return Err(Malformed);
         }
-        if plan.unknown == Unknown::Reject {
+        if plan.unknown == Unknown::Reject && !self.is_too_much() {
             self.refuse_strangers(text);
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::Judge;
 use crate::failure::Seen;
 use crate::json::{Parsed, Scanner};
 use crate::observe::{canonical, observe};
-use crate::path::{write_child, write_quoted};
+use crate::path::{child_size, write_child, write_quoted};
 use crate::plan::{Object, Unknown};
 
 /// A field nobody declared.
@@ -27,6 +27,17 @@ impl<'p> Judge<'p> {
         depth: usize,
     ) -> Parsed<()> {
         if self.plan.unknown == Unknown::Ignore {
+            return self.skip(scan, depth).map(|_| ());
+        }
+        let refused = if self.plan.unknown == Unknown::Reject {
+            self.plan.codes[self.plan.unknown_code as usize].told
+        } else {
+            0
+        };
+        if !self.is_too_much() {
+            self.tell(object.path_bytes + child_size(self.keys.last()) + refused);
+        }
+        if self.is_too_much() {
             return self.skip(scan, depth).map(|_| ());
         }
         let (name, steps) = (self.stranger_names.len(), self.write_steps());

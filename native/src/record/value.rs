@@ -273,11 +273,20 @@ impl<'p> Judge<'p> {
 
     #[cold]
     pub(super) fn fail(&mut self, code: u32, raw: &[u8]) {
+        if self.is_too_much() {
+            return;
+        }
         let (from, to) = self.found.failures.write(|text| observe(raw, text));
         self.fail_with(code, Seen::Text(from, to));
     }
 
     fn fail_with(&mut self, code: u32, seen: Seen) {
+        if !self.here.is_empty() {
+            self.tell(self.plan.codes[code as usize].told);
+            if self.is_too_much() {
+                return;
+            }
+        }
         let steps = self.write_steps();
         self.found.failures.push(code, steps, seen);
         self.rejects |= self.plan.codes[code as usize].rejects;
@@ -302,7 +311,9 @@ impl<'p> Judge<'p> {
     #[inline(always)]
     pub(super) fn no_value(&mut self, node: &Node, seen: Seen) {
         for &code in &node.null_codes {
-            self.fail_with(code, seen);
+            if !self.is_too_much() {
+                self.fail_with(code, seen);
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lakegate.contract.coverage import Statement
     from lakegate.contract.problem import Problem
+    from lakegate.contract.stream import Stream
 
 __all__ = ["app"]
 
@@ -50,8 +51,7 @@ def check(*paths: Path, output: Format = "text", project: ProjectOption = Path()
     project
         Where ``contracts/`` is looked for.
     """
-    from lakegate.contract.loading import check as check_contracts
-    from lakegate.contract.loading import contract_files
+    from lakegate.contract.loading import contract_files, examine
 
     wanted = paths or (_root(project) / _DEFAULT,)
     files = contract_files(wanted)
@@ -59,7 +59,9 @@ def check(*paths: Path, output: Format = "text", project: ProjectOption = Path()
     if not files or (not paths and not wanted[0].is_dir()):
         say_error(f"no contract (*.odcs.yaml) in {places}; name a file or folder")
         return 2
-    problems = check_contracts(files, variables=os.environ)
+    problems, streams = examine(files, variables=os.environ)
+    problems += _sql_problems(_root(project), paths, problems, streams)
+    problems.sort(key=lambda p: (p.location.file, p.location.line, p.location.column))
     fixes = 0 if paths else _check_fixes(_root(project), problems)
     if not paths:
         problems += _consumer_problems(_root(project), files)
@@ -75,30 +77,50 @@ def check(*paths: Path, output: Format = "text", project: ProjectOption = Path()
 
 
 @app.command
-def coverage(file: Path, *, paths: bool = False, output: Format = "text") -> int:
+def coverage(
+    file: Path | None = None,
+    *,
+    paths: bool = False,
+    output: Format = "text",
+    project: ProjectOption = Path(),
+) -> int:
     """List each statement of a contract: where it is enforced, or why it is not.
 
-    Exits with 0, or 2 when the contract cannot be used.
+    Exits with 0, or 2 when a contract cannot be used or none is found.
 
     Parameters
     ----------
     file
-        The contract.
+        The contract, or a directory to search for ``*.odcs.yaml``; ``contracts/`` when none is
+        given.
     paths
         List what the gate judges instead: natively, or what falls back, and why.
     output
         ``text`` for people, or one JSON object per statement.
+    project
+        Where ``contracts/`` is looked for.
     """
+    from lakegate.contract.loading import contract_files
+
+    wanted = _root(project) / _DEFAULT if file is None else file
+    files = contract_files([wanted])
+    if not files or (file is None and not wanted.is_dir()):
+        say_error(f"no contract (*.odcs.yaml) in {wanted}; name a file or folder")
+        return 2
     if paths:
         from lakegate.cli.path_coverage import show
 
-        return show(file, output)
+        return show(files, output)
     from lakegate.contract.coverage import coverage as statements_of
     from lakegate.contract.loading import load
     from lakegate.errors import ContractError
 
     try:
-        statements = statements_of(load(file, variables=os.environ))
+        statements = [
+            statement
+            for one in files
+            for statement in statements_of(load(one, variables=os.environ))
+        ]
     except ContractError as cause:
         say_error(str(cause))
         return 2
@@ -108,6 +130,29 @@ def coverage(file: Path, *, paths: bool = False, output: Format = "text") -> int
     else:
         _show_coverage(statements)
     return 0
+
+
+def _sql_problems(
+    root: Path,
+    paths: Sequence[Path],
+    problems: Sequence[Problem],
+    streams: Sequence[Stream],
+) -> Sequence[Problem]:
+    """What DuckDB says of the SQL rules; it is imported only where there are some.
+
+    The rules of files that were named may read the tables of the project's other contracts too.
+    """
+    from lakegate.contract.loading import contract_files, examine
+    from lakegate.contract.stream import RuleKind
+
+    if not any(rule.kind is RuleKind.SQL for stream in streams for rule in stream.rules):
+        return []
+    from lakegate.pipeline.sql_check import sql_problems
+
+    others: Sequence[Stream] = ()
+    if paths and (root / _DEFAULT).is_dir():
+        others = examine(contract_files([root / _DEFAULT]), variables=os.environ)[1]
+    return sql_problems(streams, problems, others=others)
 
 
 def _consumer_problems(root: Path, files: Sequence[Path]) -> Sequence[Problem]:
@@ -120,23 +165,6 @@ def _consumer_problems(root: Path, files: Sequence[Path]) -> Sequence[Problem]:
     from lakegate.pipeline.alerting import consumer_problems
 
     return consumer_problems(root, config, files)
-
-
-def _of_models(root: Path, problems: Sequence[Problem]) -> Sequence[Problem]:
-    """The problems of ``models/*.sql``; they can be checked once the contracts are right."""
-    if not (root / "lakegate.toml").is_file() or any(p.level == "error" for p in problems):
-        return ()
-    from lakegate.pipeline.config import load_config
-    from lakegate.pipeline.contracts import streams
-
-    config = load_config(root)
-    folder = root / config.models.folder
-    if not folder.is_dir():
-        return ()
-    from lakegate.pipeline.models import check_models
-
-    found = streams(root / config.project.contracts)
-    return check_models(folder, [file.stream for file in found.values()])[0]
 
 
 def _model_problems(root: Path, problems: Sequence[Problem]) -> Sequence[Problem]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lakegate.cli.output import emit, say_error, unwrapped
+
+if TYPE_CHECKING:
+    from lakegate.contract.stream import Stream
+    from lakegate.gate.native.coverage import Judged
 
 __all__ = ["show"]
 
 
-def show(file: Path, output: Literal["text", "json"]) -> int:
+def show(files: Sequence[Path], output: Literal["text", "json"]) -> int:
     """List every type, check and rule of each stream with its path; 0, or 2 for a bad contract."""
     from lakegate.contract.loading import load
     from lakegate.errors import ContractError
@@ -20,8 +25,9 @@ def show(file: Path, output: Literal["text", "json"]) -> int:
     try:
         found = [
             (stream.name, judged)
+            for file in files
             for stream in load(file, variables=os.environ).streams
-            for judged in path_coverage(stream)
+            for judged in (*_envelope(stream), *path_coverage(stream))
         ]
     except ContractError as cause:
         say_error(str(cause))
@@ -59,3 +65,12 @@ def show(file: Path, output: Literal["text", "json"]) -> int:
     because = f": {shared}" if shared else ""
     out.print(Text(f"\nfalls back: {said}{because}"), soft_wrap=True)
     return 0
+
+
+def _envelope(stream: Stream) -> Iterator[Judged]:
+    """Of a stream of changes, what is around the rows: they alone are judged natively."""
+    if stream.cdc is not None:
+        from lakegate.gate.debezium.gate import ENVELOPE
+        from lakegate.gate.native.coverage import Judged
+
+        yield Judged("$", "the envelope of a change event", "pure Python", ENVELOPE)

@@ -14,6 +14,7 @@ from typing import Any
 from lakegate.contract.custom import PREFIX
 from lakegate.contract.digest import canonical
 from lakegate.contract.model import Contract, to_plain
+from lakegate.contract.option_rule import OPTION_RULES
 from lakegate.contract.stream import Place, QualityRule, Stream
 from lakegate.contract.string_format import FORMATS
 from lakegate.contract.type import (
@@ -116,10 +117,9 @@ TREATMENTS: Mapping[str, Mapping[str, Treatment]] = {
         **_each(Where.NONE, "every property is read as a column", "semanticType"),
     },
     "option": {
-        **_each(Where.GATE, "judged per record", "minLength maxLength pattern format minimum"),
-        **_each(Where.GATE, "judged per record", "maximum exclusiveMinimum exclusiveMaximum"),
-        **_each(Where.GATE, "judged per record", "multipleOf minItems maxItems uniqueItems"),
-        **_each(Where.GATE, "judged per record", "minProperties maxProperties required dimensions"),
+        **_each(Where.GATE, "judged per record", " ".join(OPTION_RULES)),
+        **_each(Where.GATE, "judged per record", "format minimum maximum exclusiveMinimum"),
+        **_each(Where.GATE, "judged per record", "exclusiveMaximum required dimensions"),
         **_each(Where.GATE, "how the text is read", "timezone defaultTimezone"),
         **_each(Where.NONE, "elements are read as doubles", "elementType normalized"),
         **_each(_PEOPLE, "describes", "distanceMetric embeddingModel embeddingModelVersion"),

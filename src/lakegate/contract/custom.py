@@ -32,6 +32,7 @@ from typing import Any
 from lakegate.contract.cdc import CdcFormat, CdcSchema, encoding_of
 from lakegate.contract.document import Node
 from lakegate.contract.duration import parse_duration, parse_size
+from lakegate.contract.option_rule import OPTION_RULES
 from lakegate.contract.problem import Report, nearest
 from lakegate.contract.record_format import FormatName, columns, delimiter, quote
 from lakegate.contract.stream import Enforcement, Place, Scope, UnknownFields
@@ -48,23 +49,15 @@ RULES = frozenset(
     [
         "type",
         "required",
-        "minLength",
-        "maxLength",
-        "pattern",
         "format",
         "minimum",
         "maximum",
         "exclusiveMinimum",
         "exclusiveMaximum",
-        "multipleOf",
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "minProperties",
-        "maxProperties",
         "requiredKeys",
         "enum",
         "unique",
+        *OPTION_RULES,
     ]
 )
 

@@ -19,7 +19,7 @@ from lakegate.contract.type import Location
 from lakegate.contract.variable import substitute
 from lakegate.errors import ContractError
 
-__all__ = ["check", "contract_files", "load", "loads"]
+__all__ = ["check", "contract_files", "examine", "load", "loads"]
 
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")
 
@@ -100,6 +100,16 @@ def check(
 
     Directories are searched for ``*.odcs.yaml``. Never raises because of what a file holds.
     """
+    return examine(paths, variables=variables)[0]
+
+
+def examine(
+    paths: Iterable[Path | str], *, variables: Mapping[str, str] | None = None
+) -> tuple[list[Problem], list[Stream]]:
+    """What :func:`check` says, and the streams as far as they can be understood.
+
+    Those of a file with errors lack what is wrong.
+    """
     report = Report()
     loaded: list[_Loaded] = []
     for path in contract_files(paths):
@@ -109,7 +119,7 @@ def check(
             loaded.append(one)
     _check_twins(loaded, report)
     _check_outside(loaded, report)
-    return report.sorted()
+    return report.sorted(), [stream for one in loaded for stream in one.found.streams]
 
 
 def _check_twins(loaded: list[_Loaded], report: Report) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from lakegate.contract.custom import Settings
 from lakegate.contract.document import Node
+from lakegate.contract.option_rule import OPTION_RULES, Argument
 from lakegate.contract.pattern import PatternError
 from lakegate.contract.pattern import compile as compile_pattern
 from lakegate.contract.problem import Report
@@ -41,19 +42,19 @@ from lakegate.contract.type import (
 __all__ = ["OPTIONS", "check_pattern", "constraints", "enum_texts", "json_text"]
 
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-_NUMERIC = _BOUNDS | {"multipleOf", "format"}
+_NUMERIC = _BOUNDS | {"format"}
 _TEMPORAL = _BOUNDS | {"format", "timezone", "defaultTimezone"}
-# Which options each logical type has; those that shape the type itself are among them.
-OPTIONS: dict[str, frozenset[str]] = {
-    "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
+# What each logical type has beside the rules by name; some of it shapes the type itself.
+_OTHERS: dict[str, frozenset[str]] = {
+    "string": frozenset({"format"}),
     "integer": _NUMERIC,
     "number": _NUMERIC,
     "boolean": frozenset(),
     "date": _TEMPORAL,
     "time": _TEMPORAL,
     "timestamp": _TEMPORAL,
-    "array": frozenset({"minItems", "maxItems", "uniqueItems"}),
-    "object": frozenset({"minProperties", "maxProperties", "required"}),
+    "array": frozenset(),
+    "object": frozenset({"required"}),
     "vector": frozenset(
         [
             "dimensions",
@@ -66,6 +67,11 @@ OPTIONS: dict[str, frozenset[str]] = {
     ),
     "map": frozenset(),
 }
+# Which options each logical type has.
+OPTIONS: dict[str, frozenset[str]] = {
+    kind: others | {rule.name for rule in OPTION_RULES.values() if kind in rule.types}
+    for kind, others in _OTHERS.items()
+}
 _PAIRS = (
     ("minLength", "maxLength"),
     ("minItems", "maxItems"),
@@ -75,7 +81,6 @@ _PAIRS = (
     ("minimum", "exclusiveMaximum"),
     ("exclusiveMinimum", "exclusiveMaximum"),
 )
-_COUNTS = frozenset(name for pair in _PAIRS[:3] for name in pair)
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -115,29 +120,34 @@ def _option(name: str, value: Node, options: Node, reader: _Reader) -> Constrain
         bound = _bound(name, value, reader)
         flag = options.get("exclusive" + name[0].upper() + name[1:])
         exclusive = flag is not None and flag.value is True
-        rule = "exclusive" + name[0].upper() + name[1:] if exclusive else name
-        return None if bound is None else reader.constraint(rule, bound, at)
-    if name == "multipleOf":
-        step = value.value
-        if isinstance(step, bool) or not isinstance(step, int | Decimal) or step <= 0:
-            return None
-        return reader.constraint(name, Decimal(step), at)
-    if name in _COUNTS:
-        count = value.value
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            return None
-        return reader.constraint(name, count, at)
-    if name == "pattern" and isinstance(value.value, str):
-        if not check_pattern(value, report):
-            return None
-        return reader.constraint(name, value.value, at)
+        code = "exclusive" + name[0].upper() + name[1:] if exclusive else name
+        return None if bound is None else reader.constraint(code, bound, at)
+    rule = OPTION_RULES.get(name)
+    if rule is not None:
+        argument = _argument(name, rule.argument, value, report)
+        return None if argument is None else reader.constraint(name, argument, at)
     if name == "format" and isinstance(kind, StringType) and isinstance(value.value, str):
         return _string_format(value.value, at, reader)
-    if name == "uniqueItems" and value.value is True:
-        return reader.constraint(name, True, at)
     if name == "required" and isinstance(value.value, list):
         names = tuple(item.value for item in value.value if isinstance(item.value, str))
         return reader.constraint("requiredKeys", names, at)
+    return None
+
+
+def _argument(name: str, kind: Argument, node: Node, report: Report) -> Bound | None:
+    """What stands behind an option; None when it asks nothing, or is wrong, which is reported."""
+    value = node.value
+    number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    if kind is Argument.COUNT and number and isinstance(value, int) and value >= 0:
+        return value
+    if kind is Argument.STEP and number and Decimal(value) > 0:  # type: ignore[arg-type]
+        return Decimal(value)  # type: ignore[arg-type]
+    if kind is Argument.PATTERN and isinstance(value, str):
+        return value if check_pattern(node, report) else None
+    if kind is Argument.FLAG and isinstance(value, bool):
+        return value or None
+    if all(problem.location != node.at for problem in report.problems):
+        report.add("LG105", node.at, f"`{name}` must be {kind}")
     return None
 
 

@@ -53,6 +53,10 @@ METRICS: dict[str, frozenset[str]] = {
 _PER_RECORD = frozenset({"nullValues", "missingValues", "invalidValues"})
 # ODCS 3.0 named its library rules otherwise.
 _OLD_METRICS = {"duplicateCount": "duplicateValues", "validValues": "invalidValues"}
+_OTHERWISE = "written otherwise it may be judged at the gate: see docs/reference/sql-rules.md"
+_NOTHING = (
+    "nothing to do; at the gate is judged SELECT COUNT(*) FROM {object} WHERE ... with mustBe: 0"
+)
 _SEVERITIES = {"warn": "warning", "fatal": "critical", "blocker": "critical", "information": "info"}
 
 
@@ -285,20 +289,23 @@ def place_sql(
         except SqlRuleError as cause:
             report.add("LG506", queries.get(rule.location, rule.location), str(cause))
             continue
-        never = rule.operator == "mustBe" and rule.bounds in ((Decimal(0),),)
-        if isinstance(found, NotPerRecord):
-            if never and found.is_condition:
-                at = queries.get(rule.location, rule.location)
-                advice = "see docs/reference/sql-rules.md for what the gate judges"
-                report.add("LG507", at, found.reason, advice=advice)
-            placed.append(replace(rule, reason=found.reason))
-        elif never and not isinstance(rule.bounds[0], bool):
+        left = found.reason if isinstance(found, NotPerRecord) else _needs_more(rule)
+        if left is None:
             reason = "a condition on one record that none may meet"
             placed.append(replace(rule, place=Place.GATE, reason=reason))
-        else:
-            reason = "a tolerance needs more than one record"
-            placed.append(replace(rule, reason=reason))
+            continue
+        reason = f"judged at the audit only, because {left}"
+        advice = _OTHERWISE if isinstance(found, NotPerRecord) and found.is_condition else _NOTHING
+        report.add("LG507", queries.get(rule.location, rule.location), reason, advice=advice)
+        placed.append(replace(rule, reason=reason))
     return placed
+
+
+def _needs_more(rule: QualityRule) -> str | None:
+    """Why a condition on single records is left to the audit nevertheless; None when it is not."""
+    if rule.operator != "mustBe" or any(rule.bounds):
+        return "a tolerance needs more than one record"
+    return "a number is compared with false" if rule.bounds[0] is False else None
 
 
 def name_rules(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ from typing import Any
 
 from lakegate.contract.document import Node
 from lakegate.contract.problem import Report, nearest
+from lakegate.contract.type import Location
 
 __all__ = ["VERSIONS", "check_structure", "minor_of", "schema"]
 
@@ -128,7 +130,7 @@ def check_structure(root: Node, minor: str, report: Report) -> None:
     for error in validator.iter_errors(plain):
         for leaf in _relevant(error):
             _report(leaf, root, report)
-    _check_keys(root, plain, [validator.schema], validator, report)
+    _check_keys(root, plain, minor, report)
     _check_values(root, minor, report)
 
 
@@ -252,15 +254,45 @@ def _plain(error: Any) -> str:
     return sentences.get(rule, "is not what the standard allows")
 
 
-def _check_keys(
-    node: Node, plain: Any, schemas: list[Any], validator: Any, report: Report, name: str = ""
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """A key that no schema which holds at its place knows; ``known`` are those they do."""
+
+    path: tuple[str | int, ...]
+    at: Location
+    known: tuple[str, ...]
+
+
+def _check_keys(root: Node, plain: Any, minor: str, report: Report) -> None:
     """Report keys that none of the schemas which hold here knows, at any depth."""
+    unknown = list(_unknown_keys(root, plain, minor))
+    newer = VERSIONS[VERSIONS.index(minor) + 1 :] if unknown else ()
+    still = {one: {key.path for key in _unknown_keys(root, plain, one)} for one in newer}
+    for key in unknown:
+        name = str(key.path[-1])
+        since = next((one for one in newer if key.path not in still[one]), None)
+        near = nearest(name, key.known)
+        if since is not None:
+            advice = f"known from v{since}.0 on: set `apiVersion: v{since}.0`"
+        else:
+            advice = f"did you mean `{near}`?" if near else f"known here: {', '.join(key.known)}"
+        report.add("LG103", key.at, f"unknown key `{name}`", advice=advice)
+
+
+def _unknown_keys(root: Node, plain: Any, minor: str) -> Iterator[_Unknown]:
+    """The keys of a document that the schema of that version does not know, in its order."""
+    validator = _validator(minor)
+    return _unknown_below(root, plain, [validator.schema], validator, ())
+
+
+def _unknown_below(
+    node: Node, plain: Any, schemas: list[Any], validator: Any, path: tuple[str | int, ...]
+) -> Iterator[_Unknown]:
     flat = [part for schema in schemas for part in _flatten(schema, plain, validator)]
     if isinstance(node.value, list):
         items = [part["items"] for part in flat if isinstance(part.get("items"), dict)]
-        for child, value in zip(node.value, plain, strict=True):
-            _check_keys(child, value, items, validator, report, name)
+        for at, (child, value) in enumerate(zip(node.value, plain, strict=True)):
+            yield from _unknown_below(child, value, items, validator, (*path, at))
         return
     if not isinstance(node.value, dict):
         return
@@ -268,16 +300,14 @@ def _check_keys(
     for part in flat:
         for key, child_schema in part.get("properties", {}).items():
             known.setdefault(key, []).append(child_schema)
+    name = next((step for step in reversed(path) if isinstance(step, str)), "")
     free = not known or name == "logicalTypeOptions"  # options have their own check
     for key, child in node.value.items():
+        below = (*path, key)
         if key in known:
-            _check_keys(child, plain[key], known[key], validator, report, key)
+            yield from _unknown_below(child, plain[key], known[key], validator, below)
         elif not free and not (name == "quality" and key in _QUALITY):
-            near = nearest(key, known)
-            advice = (
-                f"did you mean `{near}`?" if near else f"known here: {', '.join(sorted(known))}"
-            )
-            report.add("LG103", node.at_key(key), f"unknown key `{key}`", advice=advice)
+            yield _Unknown(below, node.at_key(key), tuple(sorted(known)))
 
 
 def _flatten(part: Any, plain: Any, validator: Any) -> Iterator[Any]:

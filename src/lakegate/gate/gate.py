@@ -22,7 +22,7 @@ from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
 from lakegate.gate.decode.choice import format_of
 from lakegate.gate.decode.format import Format
 from lakegate.gate.native.choice import Path, chosen_path, native_module, native_path
-from lakegate.gate.reference import Doubt, Judgement, Reference, unknown_text
+from lakegate.gate.reference import Doubt, Judgement, Reference, too_much, unknown_text
 from lakegate.gate.references import ReferenceSet, hold, named
 from lakegate.gate.rejections import Notes, Rejections
 from lakegate.gate.schema import arrow_schema
@@ -168,12 +168,18 @@ class Gate:
         """
         try:
             return self._judge(values, keys)
+        except pa.ArrowCapacityError:
+            # More than columns hold: undeclared fields repeat keys, and so take more than was sent.
+            if len(values) < 2:
+                raise
+            return self._halved(values, keys)
         except (TypeError, AttributeError, ValueError) as error:
             _refuse_members(values, error)
             raise
 
     def _judge(self, values: Values, keys: Values | None) -> Verdict:
         is_arrow = _is_arrow(values, "values")
+        values = values if is_arrow else _by_position(values)
         if self._native is not None:
             array = _one_array(values) if is_arrow else values
             try:
@@ -227,10 +233,12 @@ class Gate:
         if len(found.nulls) > len(tombstones):
             keyed = frozenset(tombstones)
             left = _sorted(left, [at for at in found.nulls if at not in keyed])
-        ruled = frozenset(found.ruled.tolist())
-        for position in _sorted(left, list(ruled)).tolist():
+        ruled, endless = frozenset(found.ruled.tolist()), frozenset(found.endless)
+        for position in _sorted(left, [*ruled, *endless]).tolist():
             value = _value_at(values, position)
-            if position in ruled:
+            if position in endless:
+                rest.add(position, value, too_much(len(value)))
+            elif position in ruled:
                 rest.add(position, value, self._reference.judge_doubt(value, _RULES))
             else:
                 rest.add(position, value, self._reference.judge(value))
@@ -389,7 +397,20 @@ def _kind(value: Any) -> str:
 
 
 def _as_sequence(values: Values, name: str) -> Sequence[bytes | None]:
-    return values.to_pylist() if _is_arrow(values, name) else values  # type: ignore[union-attr]
+    if _is_arrow(values, name):
+        return values.to_pylist()  # type: ignore[union-attr,no-any-return]
+    return _by_position(values)
+
+
+def _by_position(values: Any) -> Sequence[bytes | None]:
+    """The members in their order: a pandas Series is asked by its index; Arrow's scalars as bytes,
+    which is what the native path makes of them.
+    """
+    members = values if isinstance(values, list | tuple) else list(values)
+    first = next((member for member in members if member is not None), None)
+    if isinstance(first, pa.Scalar):
+        return [one.as_py() if isinstance(one, pa.Scalar) else one for one in members]
+    return members
 
 
 def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -418,6 +439,7 @@ def _keyed(nulls: Sequence[int], count: int, keys: Values | None) -> list[int]:
     """Which of the null values have a key."""
     if keys is None:
         return []
+    _is_arrow(keys, "keys")  # refuses what has no length
     if len(keys) != count:
         raise GateError(f"expected as many keys as values: {len(keys)} and {count}")
     if not nulls:

@@ -11,6 +11,9 @@ field is judged in declared order:
 
 then undeclared fields, then, when every value is of its type, the rules over the whole record.
 A value whose type fails at a severity that does not reject is stored as null.
+
+A record with more to tell than a small multiple of its size has one failure in place of all
+(:func:`~lakegate.gate.path.most_path_bytes`). What is told only grows, so judging stops there.
 """
 
 from __future__ import annotations
@@ -34,7 +37,16 @@ from lakegate.contract.type import (
 from lakegate.gate.decode.choice import format_of
 from lakegate.gate.decode.format import Format
 from lakegate.gate.json_text import Json, Malformed, canonical, observe
-from lakegate.gate.path import ROOT, child
+from lakegate.gate.path import (
+    FAILURE_BYTES,
+    PATHS_CODE,
+    ROOT,
+    Steps,
+    child,
+    most_path_bytes,
+    path_at,
+    utf8_size,
+)
 from lakegate.gate.references import HeldReference
 from lakegate.gate.rules import RULES, Rule
 from lakegate.gate.schema import UNKNOWN_FIELDS
@@ -43,10 +55,14 @@ from lakegate.gate.sql.rule import GateRule, row_rules
 from lakegate.gate.value import Mismatch, Reader, reader
 from lakegate.gate.verdict import Failure
 
-__all__ = ["Check", "Doubt", "Judgement", "Reference", "compile_checks"]
+__all__ = ["Check", "Doubt", "Judgement", "Reference", "compile_checks", "too_much"]
 
 _ABSENT: Any = object()
 _ERROR, _CRITICAL = Severity.ERROR, Severity.CRITICAL
+
+
+class _TooMuch(Exception):
+    """The paths to tell of a record are together too long."""
 
 
 @dataclass(slots=True)
@@ -64,6 +80,23 @@ class Judgement:
     unknown_paths: set[str] = field(default_factory=set)
     all_typed: bool = True
     stands: bool = False
+    path_bytes: int = 0
+    most_path_bytes: int = 1 << 62
+
+    def count(self, path: str) -> None:
+        """Count the path of an undeclared field.
+
+        Raises:
+            _TooMuch: there is more than ``most_path_bytes`` to tell.
+        """
+        self.path_bytes += utf8_size(path)
+        if self.path_bytes > self.most_path_bytes:
+            raise _TooMuch
+
+    def count_failure(self, path: str, expected: str) -> None:
+        """Count a failure, of which the record may have any number; see :meth:`count`."""
+        self.path_bytes += utf8_size(expected) + FAILURE_BYTES
+        self.count(path)
 
     @property
     def rejects(self) -> bool:
@@ -153,9 +186,13 @@ class Reference:
         except Malformed as error:
             found.failures.append(Failure(ROOT, error.rule, error.expected, error.observed))
             return found
-        _run(self._checks, record, record, ROOT, found)
-        found.row = self._record.read(record, ROOT, found)
-        found.failures.extend(self._record.undeclared(record, ROOT, found))
+        found.most_path_bytes = most_path_bytes(len(value))
+        try:
+            _run(self._checks, record, record, None, found)
+            found.row = self._record.read(record, None, found)
+            found.failures.extend(self._record.undeclared(record, None, found))
+        except _TooMuch:
+            return too_much(len(value))
         if found.all_typed:
             found.failures.extend(self._record_failures(found.row))
         if self._keeps_unknown:
@@ -166,16 +203,20 @@ class Reference:
         """The verdict on a record of which all but what is in ``doubt`` is known to be good.
 
         ``value`` is known to be a record that the format reads, with no undeclared field that is
-        refused. The answer is that of :meth:`judge`, sooner.
+        refused, and with those that are kept below half of what may be told of paths. The answer
+        is that of :meth:`judge`, sooner.
         """
         if self._checks and not doubt.is_read:
             return self.judge(value)
         rules = doubt.rules and doubt.is_read
         names = [self._record.name(at) for at in doubt.columns]
         members = self._format.parse_some(value, names + self._looked_at if rules else names)
-        found = Judgement(stands=doubt.is_read)
-        for column in doubt.columns:
-            self._record.read_member(column, members, found)
+        found = Judgement(stands=doubt.is_read, most_path_bytes=most_path_bytes(len(value)) // 2)
+        try:
+            for column in doubt.columns:
+                self._record.read_member(column, members, found)
+        except _TooMuch:
+            return self.judge(value)
         if rules:
             found.failures.extend(self._record_failures(self._row_looked_at(members)))
         if doubt.is_read or (found.rejects and not (self._has_rules and found.all_typed)):
@@ -202,6 +243,12 @@ class Reference:
             yield from reference.failures(row)
 
 
+def too_much(record_bytes: int) -> Judgement:
+    """The verdict on a record of that size of which there is more to tell than may be."""
+    expected = f"paths of at most {most_path_bytes(record_bytes)} bytes in all"
+    return Judgement([Failure(ROOT, PATHS_CODE, expected, "more")])
+
+
 def unknown_text(unknown: Mapping[str, str]) -> str | None:
     """The ``_unknown_fields`` of a record: a JSON object of path to value; None for none."""
     if not unknown:
@@ -220,30 +267,60 @@ def _row_failures(rules: tuple[GateRule, ...], row: dict[str, Any]) -> list[Fail
     ]
 
 
-def _run(checks: tuple[Check, ...], value: Any, shown: Json, path: str, found: Judgement) -> None:
+def _run(
+    checks: tuple[Check, ...],
+    value: Any,
+    shown: Json,
+    steps: Steps,
+    found: Judgement,
+    *,
+    counts: bool = False,
+) -> None:
     for check in checks:
         if not check.rule.check(value, check.bound):
+            path = path_at(steps)
+            if counts:
+                found.count_failure(path, check.expected)
             found.failures.append(
                 Failure(path, check.rule.code, check.expected, observe(shown), check.severity)
             )
 
 
 class _Value:
-    """A declared value, wherever it stands: reads it, and notes what is wrong."""
+    """A declared value, wherever it stands: reads it, and notes what is wrong.
 
-    __slots__ = ("_checks", "_field", "_null_checks", "_object_checks", "_read_typed", "undeclared")
+    ``repeats``: it stands in arrays or maps, so that a record may have it any number of times.
+    """
 
-    def __init__(self, declared: Field, pattern: str, unknown_fields: UnknownFields) -> None:
+    __slots__ = (
+        "_checks",
+        "_field",
+        "_null_checks",
+        "_object_checks",
+        "_read_typed",
+        "_repeats",
+        "undeclared",
+    )
+
+    def __init__(
+        self,
+        declared: Field,
+        pattern: str,
+        unknown_fields: UnknownFields,
+        *,
+        repeats: bool,
+    ) -> None:
         self._field = declared
+        self._repeats = repeats
         checks = compile_checks(declared.constraints, declared.type)
         self._null_checks = tuple(check for check in checks if check.rule.judges_null)
         self._object_checks = tuple(check for check in checks if check.rule.on_object)
         self._checks = tuple(check for check in checks if not check.rule.on_object)
-        self.undeclared: Callable[[Any, str, Judgement], list[Failure]] | None = None
-        self._read_typed: Callable[[Any, str, Judgement], Any]
+        self.undeclared: Callable[[Any, Steps, Judgement], list[Failure]] | None = None
+        self._read_typed: Callable[[Any, Steps, Judgement], Any]
         match declared.type:
             case ObjectType(fields=fields):
-                members = _Object(fields, pattern, unknown_fields)
+                members = _Object(fields, pattern, unknown_fields, repeats=repeats)
                 self._read_typed, self.undeclared = members.read, members.undeclared
             case ArrayType(item=item):
                 items = _Array(item, pattern, unknown_fields)
@@ -256,41 +333,48 @@ class _Value:
             case scalar:
                 self._read_typed = _scalar(reader(scalar))
 
-    def read(self, value: Any, path: str, found: Judgement) -> Any:
+    def read(self, value: Any, steps: Steps, found: Judgement) -> Any:
         """The column value; None when it is null, absent or not of its type."""
         if value is None or value is _ABSENT:
-            self._judge_null(value, path, found)
+            self._judge_null(value, steps, found)
             return None
         declared = self._field
         try:
-            typed = self._read_typed(value, path, found)
+            typed = self._read_typed(value, steps, found)
         except Mismatch as error:
             found.all_typed = False
-            found.failures.append(
-                Failure(path, error.rule, error.expected, observe(value), declared.type_severity)
-            )
+            said = (error.expected, observe(value))
+            self._fail(steps, found, error.rule, said, declared.type_severity)
             return None
         if self._checks:
-            _run(self._checks, typed, value, path, found)
+            _run(self._checks, typed, value, steps, found, counts=self._repeats)
         if self._object_checks and isinstance(value, dict):
-            _run(self._object_checks, value, value, path, found)
+            _run(self._object_checks, value, value, steps, found, counts=self._repeats)
         return typed
 
-    def _judge_null(self, value: Any, path: str, found: Judgement) -> None:
+    def _fail(
+        self, steps: Steps, found: Judgement, rule: str, said: tuple[str, str], severity: Severity
+    ) -> None:
+        """Note a failure; ``said`` is what was expected and what was observed."""
+        path, (expected, observed) = path_at(steps), said
+        if self._repeats:
+            found.count_failure(path, expected)
+        found.failures.append(Failure(path, rule, expected, observed, severity))
+
+    def _judge_null(self, value: Any, steps: Steps, found: Judgement) -> None:
         declared = self._field
         shown = "absent" if value is _ABSENT else "null"
         if declared.required:
-            severity = declared.required_severity
-            found.failures.append(Failure(path, "required", "a value, not null", shown, severity))
+            said = ("a value, not null", shown)
+            self._fail(steps, found, "required", said, declared.required_severity)
         for check in self._null_checks:
             if not check.rule.check(None, check.bound):
-                found.failures.append(
-                    Failure(path, check.rule.code, check.expected, shown, check.severity)
-                )
+                said = (check.expected, shown)
+                self._fail(steps, found, check.rule.code, said, check.severity)
 
 
-def _scalar(read: Reader) -> Callable[[Any, str, Judgement], Any]:
-    return lambda value, _path, _found: read(value)
+def _scalar(read: Reader) -> Callable[[Any, Steps, Judgement], Any]:
+    return lambda value, _steps, _found: read(value)
 
 
 class _Object:
@@ -299,13 +383,18 @@ class _Object:
     __slots__ = ("_members", "_pattern", "_positions", "_unknown_fields")
 
     def __init__(
-        self, fields: tuple[Field, ...], pattern: str, unknown_fields: UnknownFields
+        self,
+        fields: tuple[Field, ...],
+        pattern: str,
+        unknown_fields: UnknownFields,
+        *,
+        repeats: bool = False,
     ) -> None:
         self._members = tuple(
             (
                 declared.name,
                 child("", declared.name),
-                _Value(declared, child(pattern, declared.name), unknown_fields),
+                _Value(declared, child(pattern, declared.name), unknown_fields, repeats=repeats),
             )
             for declared in fields
         )
@@ -313,7 +402,7 @@ class _Object:
         self._pattern = pattern
         self._unknown_fields = unknown_fields
 
-    def read(self, value: Json, path: str, found: Judgement) -> dict[str, Any]:
+    def read(self, value: Json, steps: Steps, found: Judgement) -> dict[str, Any]:
         """A value for each declared member.
 
         Raises:
@@ -322,7 +411,7 @@ class _Object:
         if type(value) is not dict:
             raise Mismatch("type", "an object")
         return {
-            name: member.read(value.get(name, _ABSENT), path + step, found)
+            name: member.read(value.get(name, _ABSENT), (steps, step), found)
             for name, step, member in self._members
         }
 
@@ -337,9 +426,9 @@ class _Object:
     def read_member(self, position: int, members: Mapping[str, Json], found: Judgement) -> Any:
         """Judge one declared member of a record, of which ``members`` may be all there is."""
         name, step, member = self._members[position]
-        return member.read(members.get(name, _ABSENT), ROOT + step, found)
+        return member.read(members.get(name, _ABSENT), (None, step), found)
 
-    def undeclared(self, value: Json, path: str, found: Judgement) -> list[Failure]:
+    def undeclared(self, value: Json, steps: Steps, found: Judgement) -> list[Failure]:
         """Keeps or refuses what nobody declared, here and further down."""
         if type(value) is not dict:
             return []
@@ -348,19 +437,22 @@ class _Object:
         if strangers and self._unknown_fields is not UnknownFields.IGNORE:
             for name in value:
                 if name not in self._positions:
-                    self._meet(name, value[name], path, found, failures)
+                    self._meet(name, value[name], steps, found, failures)
         for name, step, member in self._members:
             if member.undeclared is not None and name in value:
-                failures.extend(member.undeclared(value[name], path + step, found))
+                failures.extend(member.undeclared(value[name], (steps, step), found))
         return failures
 
     def _meet(
-        self, name: str, value: Json, path: str, found: Judgement, failures: list[Failure]
+        self, name: str, value: Json, steps: Steps, found: Judgement, failures: list[Failure]
     ) -> None:
-        where = child(path, name)
+        where = child(path_at(steps), name)
         if self._unknown_fields is UnknownFields.REJECT:
-            failures.append(Failure(where, "unknownField", "a declared field", observe(value)))
+            expected = "a declared field"
+            found.count_failure(where, expected)
+            failures.append(Failure(where, "unknownField", expected, observe(value)))
             return
+        found.count(where)
         found.unknown[where] = canonical(value)
         found.unknown_paths.add(child(self._pattern, name))
 
@@ -371,14 +463,14 @@ class _Array:
     __slots__ = ("_item",)
 
     def __init__(self, item: Field, pattern: str, unknown_fields: UnknownFields) -> None:
-        self._item = _Value(item, f"{pattern}[*]", unknown_fields)
+        self._item = _Value(item, f"{pattern}[*]", unknown_fields, repeats=True)
 
     @property
     def has_undeclared(self) -> bool:
         """Whether an item can hold a field that nobody declared."""
         return self._item.undeclared is not None
 
-    def read(self, value: Json, path: str, found: Judgement) -> list[Any]:
+    def read(self, value: Json, steps: Steps, found: Judgement) -> list[Any]:
         """A value for each item.
 
         Raises:
@@ -386,18 +478,16 @@ class _Array:
         """
         if type(value) is not list:
             raise Mismatch("type", "an array")
-        return [
-            self._item.read(item, f"{path}[{index}]", found) for index, item in enumerate(value)
-        ]
+        return [self._item.read(item, (steps, index), found) for index, item in enumerate(value)]
 
-    def undeclared(self, value: Json, path: str, found: Judgement) -> list[Failure]:
+    def undeclared(self, value: Json, steps: Steps, found: Judgement) -> list[Failure]:
         """As of objects, for every item."""
         if type(value) is not list or self._item.undeclared is None:
             return []
         return [
             failure
             for index, item in enumerate(value)
-            for failure in self._item.undeclared(item, f"{path}[{index}]", found)
+            for failure in self._item.undeclared(item, (steps, index), found)
         ]
 
 
@@ -407,15 +497,15 @@ class _Map:
     __slots__ = ("_key", "_value")
 
     def __init__(self, declared: MapType, pattern: str, unknown_fields: UnknownFields) -> None:
-        self._key = _Value(declared.key, f"{pattern}[*]", unknown_fields)
-        self._value = _Value(declared.value, f"{pattern}[*]", unknown_fields)
+        self._key = _Value(declared.key, f"{pattern}[*]", unknown_fields, repeats=True)
+        self._value = _Value(declared.value, f"{pattern}[*]", unknown_fields, repeats=True)
 
     @property
     def has_undeclared(self) -> bool:
         """Whether a value can hold a field that nobody declared."""
         return self._value.undeclared is not None
 
-    def read(self, value: Json, path: str, found: Judgement) -> list[tuple[str, Any]]:
+    def read(self, value: Json, steps: Steps, found: Judgement) -> list[tuple[str, Any]]:
         """Key and value of each entry, in order.
 
         Raises:
@@ -425,17 +515,17 @@ class _Map:
             raise Mismatch("type", "an object")
         entries = []
         for name, item in value.items():
-            where = child(path, name)
+            where = (steps, child("", name))
             self._key.read(name, where, found)
             entries.append((name, self._value.read(item, where, found)))
         return entries
 
-    def undeclared(self, value: Json, path: str, found: Judgement) -> list[Failure]:
+    def undeclared(self, value: Json, steps: Steps, found: Judgement) -> list[Failure]:
         """As of objects, for every value."""
         if type(value) is not dict or self._value.undeclared is None:
             return []
         return [
             failure
             for name, item in value.items()
-            for failure in self._value.undeclared(item, child(path, name), found)
+            for failure in self._value.undeclared(item, (steps, child("", name)), found)
         ]

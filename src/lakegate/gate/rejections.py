@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lakegate.errors import GateError
 from lakegate.gate.verdict import Failure, Noted, Rejected
 
 __all__ = ["REASONS", "Notes", "Rejections", "reasons_of"]
@@ -123,10 +124,23 @@ class Rejections(_Records[Rejected]):
 
 
 def reasons_of(rejected: Sequence[Rejected]) -> pa.Array:
-    """The failures of each record as a :data:`REASONS` array."""
-    if isinstance(rejected, Rejections):
-        return rejected.reasons()
-    return pa.array([list(map(_reason, record.failures)) for record in rejected], REASONS)
+    """The failures of each record as a :data:`REASONS` array.
+
+    Raises:
+        GateError: they are more than a column holds (2 GiB of text).
+    """
+    try:
+        if isinstance(rejected, Rejections):
+            return rejected.reasons()
+        found = pa.array([list(map(_reason, record.failures)) for record in rejected], REASONS)
+        if isinstance(found, pa.ChunkedArray):
+            raise OverflowError
+        return found
+    except (OverflowError, pa.ArrowCapacityError) as error:
+        raise GateError(
+            f"the reasons of {len(rejected)} rejected records are more than the 2 GiB a column "
+            "holds; judge fewer records at once (batch_records)"
+        ) from error
 
 
 def _reason(failure: Failure) -> dict[str, Any]:

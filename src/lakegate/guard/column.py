@@ -29,9 +29,13 @@ __all__ = ["typed"]
 
 _Mask: TypeAlias = npt.NDArray[np.bool_]
 
-# What a timestamp of a record can be: years 1 to 9999.
-_FIRST_US = -62_135_596_800_000_000
-_LAST_US = 253_402_300_799_999_999
+# What dates, times and timestamps of a record can be, in the numbers of their columns: years 1 to
+# 9999, and less than a day.
+_RANGES = (
+    (DateType, pa.int32(), -719_162, 2_932_896),
+    (TimeType, pa.int64(), 0, 86_399_999_999),
+    (TimestampType, pa.int64(), -62_135_596_800_000_000, 253_402_300_799_999_999),
+)
 
 
 def typed(batch: pa.RecordBatch, stream: Stream) -> Decoded | None:
@@ -96,10 +100,13 @@ def _read(array: pa.Array, field: Field) -> tuple[pa.Array, _Mask | None] | None
     if isinstance(field.type, NumberType):
         column = pc.add(column, 0.0)  # -0 is 0
         return column, _mask(pc.is_finite(column))
-    if isinstance(field.type, TimestampType):
-        micros = column.cast(pa.int64())
-        within = pc.and_(pc.greater_equal(micros, _FIRST_US), pc.less_equal(micros, _LAST_US))
-        return column, _mask(within)
+    if isinstance(field.type, StringType):
+        return column, _decodable(column)
+    for type_, width, first, last in _RANGES:
+        if isinstance(field.type, type_):
+            number = column.cast(width)
+            within = pc.and_(pc.greater_equal(number, first), pc.less_equal(number, last))
+            return column, _mask(within)
     return column, None
 
 
@@ -108,6 +115,24 @@ def _fits(column: pa.Array, type_: IntegerType) -> bool:
     low, high = integer_range(type_)
     found = pc.min_max(column).as_py()
     return found["min"] is None or (low <= found["min"] and found["max"] <= high)
+
+
+def _decodable(column: pa.Array) -> _Mask | None:
+    """Which texts are UTF-8, which nothing before has looked at; None if all are."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = column.cast(pa.large_binary()).to_pylist()
+        return np.array([one is None or _is_utf8(one) for one in raw], dtype=bool)
+    return None
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _mask(holds: pa.BooleanArray) -> _Mask:

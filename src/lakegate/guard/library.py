@@ -16,6 +16,7 @@ from lakegate.contract.type import Type
 from lakegate.errors import GateError
 from lakegate.guard.plain import plain
 from lakegate.guard.python_value import written
+from lakegate.ingest.arrow_json import value_texts
 
 __all__ = ["Columns", "Library", "library_of"]
 
@@ -81,12 +82,26 @@ def _table_columns(table: pa.Table, types: Mapping[str, Type]) -> Columns:
         field.name for field in table.schema if pa.types.is_union(field.type)
     )  # a union has a type per value
     columns = [
-        written(column.to_pylist(), types.get(name), name=name, nan_is_missing=False)
-        if name in texts
-        else plain(column, name)
+        _union(column, types.get(name), name) if name in texts else plain(column, name)
         for name, column in zip(table.column_names, table.columns, strict=True)
     ]
     return Columns(pa.table(columns, names=table.column_names), texts)
+
+
+def _union(column: pa.ChunkedArray, type_: Type | None, name: str) -> pa.ChunkedArray:
+    """The JSON text of each value of a union; bytes that are no UTF-8 as escapes the gate refuses.
+
+    Raises:
+        GateError: one of its types has no one form as JSON.
+    """
+    texts = []
+    for chunk in column.chunks:
+        for at in range(chunk.type.num_fields):
+            plain(chunk.field(at), name)  # refuses what has no form
+        texts += [
+            text.encode("utf-8", "backslashreplace").decode() for text in value_texts(chunk, type_)
+        ]
+    return pa.chunked_array([pa.array(texts, pa.large_string())])
 
 
 def _table_rows(

@@ -14,26 +14,27 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakegate.contract.temporal_format import compile_format
 from lakegate.contract.type import (
     ArrayType,
-    DateType,
     Field,
     IntegerType,
     MapType,
     ObjectType,
     StringType,
-    TimestampType,
-    TimeType,
     Type,
 )
 from lakegate.gate.json_text import canonical
+from lakegate.ingest.arrow_temporal import (
+    date_texts,
+    duration_text,
+    duration_texts,
+    time_texts,
+    timestamp_texts,
+)
 
 __all__ = ["float_text", "row_texts", "value_texts"]
 
 Array: TypeAlias = Any  # pyarrow has no types
-
-_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
 def row_texts(
@@ -74,14 +75,18 @@ def value_texts(array: Array, type_: Type | None) -> list[str]:
         return _lists(array, type_)
     if pa.types.is_fixed_size_list(kind):
         return _lists(array.cast(pa.list_(kind.value_type)), type_)
-    if _has_format(type_) and pa.types.is_temporal(kind) and _says_zone(kind, type_):
-        return _formatted(array, type_)
+    if pa.types.is_union(kind):
+        return _unions(array, type_)
     if pa.types.is_timestamp(kind):
-        array = _timestamps(array, type_)
-    elif pa.types.is_time(kind):
-        array = array.cast(pa.string())
-    elif pa.types.is_duration(kind):
-        return _durations(array)
+        return timestamp_texts(array, type_)
+    if pa.types.is_date(kind):
+        return date_texts(array, type_)
+    if pa.types.is_time(kind):
+        return time_texts(array, type_)
+    if pa.types.is_duration(kind):
+        return duration_texts(array)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return ["null" if value is None else canonical(value) for value in _strings(array)]
     write = _writer(array.type, type_)
     return ["null" if value is None else write(value) for value in array.to_pylist()]
 
@@ -98,11 +103,9 @@ def _writer(kind: Any, type_: Type | None) -> Callable[[Any], str]:
         return lambda value: float_text(value, type_, short=short)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or _is_fixed_binary(kind):
         return lambda value: _binary(value, type_)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return canonical
     if kind == pa.month_day_nano_interval():
-        return lambda value: f'"{_duration(value.months, value.days, value.nanoseconds)}"'
-    return lambda value: canonical(str(value))  # dates are ISO; others the gate shows as they are
+        return lambda value: f'"{duration_text(value.months, value.days, value.nanoseconds)}"'
+    return lambda value: canonical(str(value))  # the gate shows it as it is
 
 
 def _is_fixed_binary(kind: Any) -> bool:
@@ -137,63 +140,30 @@ def _binary(value: bytes, type_: Type | None) -> str:
     return f'"{base64.b64encode(value).decode("ascii")}"'
 
 
-def _timestamps(array: Array, type_: Type | None) -> Array:
-    """Text of each: with Z if the file's times are in UTC, without a zone if they are local."""
-    kind = array.type
-    zone = kind.tz
-    local = zone is None
-    if zone is not None and isinstance(type_, TimestampType) and not type_.zoned:
-        array = array.cast(pa.timestamp(kind.unit, tz=type_.default_timezone))
-        array = pc.local_timestamp(array)
-        local = True
-    elif zone is not None:
-        array = array.cast(pa.timestamp(kind.unit, tz="UTC"))
-    text = pc.strftime(array, format="%Y-%m-%dT%H:%M:%S", locale="C")
-    return text if local else pc.binary_join_element_wise(text, "Z", "")
+def _strings(array: Array) -> list[str | None]:
+    """The values as text; bytes that are no UTF-8 stand for themselves, as ``surrogateescape``."""
+    try:
+        return array.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        raw = array.cast(pa.large_binary()).to_pylist()
+        return [None if one is None else one.decode("utf-8", "surrogateescape") for one in raw]
 
 
-def _durations(array: Array) -> list[str]:
-    scale = _NANOSECONDS[array.type.unit]
-    return [
-        "null" if value is None else f'"{_duration(0, 0, value * scale)}"'
-        for value in array.cast(pa.int64()).to_pylist()
-    ]
+def _unions(array: Array, type_: Type | None) -> list[str]:
+    """Each value by the type it has."""
+    kinds = array.type.type_codes
+    children = [value_texts(array.field(at), type_) for at in range(len(kinds))]
+    # By buffer: `type_codes` and `offsets` of a slice are those of the whole.
+    _, codes, *offsets = array.buffers()
+    chosen = [kinds.index(code) for code in _held(codes, pa.int8(), array).to_pylist()]
+    rows = range(len(array))
+    if array.type.mode == "dense":
+        rows = _held(offsets[0], pa.int32(), array).to_pylist()
+    return [children[at][row] for at, row in zip(chosen, rows, strict=True)]
 
 
-def _duration(months: int, days: int, nanoseconds: int) -> str:
-    """ISO 8601; the parts stay apart, because a month is no number of days."""
-    seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
-    sign = "-" if nanoseconds < 0 else ""
-    fraction = f".{rest:09}".rstrip("0") if rest else ""
-    text = "P" + (f"{months}M" if months else "") + (f"{days}D" if days else "")
-    if nanoseconds or text == "P":
-        text += f"T{sign}{seconds}{fraction}S"
-    return text
-
-
-def _has_format(type_: Type | None) -> bool:
-    return isinstance(type_, DateType | TimeType | TimestampType) and type_.format is not None
-
-
-def _says_zone(kind: Any, type_: Type | None) -> bool:
-    """Whether it is known which moment a value is; a local time where a zone is wanted is not."""
-    if isinstance(type_, TimestampType):
-        return bool(pa.types.is_timestamp(kind)) and (kind.tz is not None or not type_.zoned)
-    return bool(pa.types.is_date(kind) if isinstance(type_, DateType) else pa.types.is_time(kind))
-
-
-def _formatted(array: Array, type_: Any) -> list[str]:
-    """Each value as the contract's format writes it: a value has no format, its text has."""
-    name, zone = "date", "UTC"
-    if isinstance(type_, TimestampType):
-        name, local = "timestamp", array.type.tz is None
-        zone = "UTC" if local else type_.default_timezone
-        array = array.cast(pa.timestamp("us", tz=array.type.tz), safe=False)
-    elif isinstance(type_, TimeType):
-        name, array = "time", array.cast(pa.time64("us"), safe=False)
-    write = compile_format(type_.format, name).write
-    values = array.to_pylist() if name == "date" else array.cast(pa.int64()).to_pylist()
-    return ["null" if value is None else canonical(write(value, zone)) for value in values]
+def _held(buffer: Any, kind: Any, array: Array) -> Array:
+    return pa.Array.from_buffers(kind, len(array), [None, buffer], offset=array.offset)
 
 
 def _structs(array: Array, type_: Type | None) -> list[str]:
@@ -216,9 +186,9 @@ def _maps(array: Array, type_: MapType) -> list[str]:
     """A map as an object, where the contract has one; a key that is there twice stays so."""
     ends = array.offsets.to_pylist()
     count = ends[-1] - ends[0]
-    keys = array.keys.slice(ends[0], count).cast(pa.string()).to_pylist()
+    keys = _keys(array.keys.slice(ends[0], count))
     items = value_texts(array.items.slice(ends[0], count), type_.value.type)
-    entries = [f"{canonical(key)}:{item}" for key, item in zip(keys, items, strict=True)]
+    entries = [f"{key}:{item}" for key, item in zip(keys, items, strict=True)]
     bounds = zip(ends[:-1], ends[1:], array.is_valid().to_pylist(), strict=True)
     return [
         "{" + ",".join(entries[start - ends[0] : stop - ends[0]]) + "}" if there else "null"
@@ -228,14 +198,18 @@ def _maps(array: Array, type_: MapType) -> list[str]:
 
 def _pairs(array: Array) -> Array:
     """A map as the list of its ``{"key": …, "value": …}``."""
-    pair = pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])
-    return pa.array(
-        [
-            None if entries is None else [{"key": key, "value": value} for key, value in entries]
-            for entries in array.to_pylist()
-        ],
-        pa.list_(pair),
-    )
+    offsets = array.offsets
+    first, last = offsets[0].as_py(), offsets[-1].as_py()
+    parts = [part.slice(first, last - first) for part in (array.keys, array.items)]
+    pairs = pa.StructArray.from_arrays(parts, ["key", "value"])
+    return pa.ListArray.from_arrays(pc.subtract(offsets, first), pairs, mask=array.is_null())
+
+
+def _keys(array: Array) -> list[str]:
+    """JSON text of each, a string whatever the key is."""
+    if pa.types.is_temporal(array.type):
+        return value_texts(array, None)
+    return [canonical(text or "") for text in _strings(array.cast(pa.string()))]
 
 
 def _lists(array: Array, type_: Type | None) -> list[str]:

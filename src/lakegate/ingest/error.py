@@ -8,7 +8,7 @@ __all__ = ["Behind", "Closed", "IngestError"]
 
 
 class IngestError(LakegateError):
-    """A file cannot be loaded, or the gateway cannot serve."""
+    """A file cannot be loaded, the gateway cannot serve, or a producer is closed."""
 
 
 class Behind(IngestError):

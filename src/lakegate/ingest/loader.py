@@ -100,7 +100,10 @@ def load_file(
     except LogFull as error:
         there = before + producer.acknowledged
         raise LogFull(f"{error} ({path}: {there:,} records are loaded; load it again)") from error
-    producer.flush()
+    else:
+        producer.flush()
+    finally:
+        producer.discard()  # what a run that failed has left, the next one sends
     if records < before:
         raise IngestError(
             f"{path}: {before:,} records were loaded of it before, now it reads as {records:,}; "

@@ -6,27 +6,15 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from lakegate.topic.base import ProducerStamp, Record, TopicPartition
+from lakegate.ingest.error import IngestError
+from lakegate.ingest.unsent import StampedLog, Unsent, keep, let_go, release, send_abandoned
+from lakegate.topic.base import Record
 
 __all__ = ["Producer", "StampedLog", "key_bytes"]
 
 _INT64 = range(-(1 << 63), 1 << 63)
-
-
-class StampedLog(Protocol):
-    """What a producer needs of a log; see :class:`lakegate.topic.embedded.EmbeddedLog`."""
-
-    def send(
-        self, topic: str, records: Sequence[Record], *, stamp: ProducerStamp | None = None
-    ) -> list[tuple[TopicPartition, int]]:
-        """Append records by key, once per stamp."""
-        ...
-
-    def taken(self, topic: str, producer_id: str) -> tuple[int, int]:
-        """The producer's newest epoch, and its next sequence."""
-        ...
 
 
 class Producer:
@@ -36,6 +24,11 @@ class Producer:
     taken before an error in the block is sent too; if that fails, a note on the error says how many
     records were not. A batch whose acknowledgement was lost may be flushed again: the log knows the
     producer's id and sequence, and appends nothing twice. Order is kept per key.
+
+    A producer that is dropped with records in it loses none of them: they are sent when its project
+    is closed, or when the program ends (not when it is killed), and a ResourceWarning says so. What
+    cannot be sent then is a RuntimeWarning with how many records it is. In a forked child nothing
+    of this is sent.
 
     With a ``producer_id`` of yours a whole run may be repeated, after a crash say: records are
     numbered from 0 in the order sent, and those the log has already taken from that id
@@ -61,22 +54,23 @@ class Producer:
         check: Callable[[bytes | None, bytes | None], object] | None = None,
         encode: Callable[[Any], bytes] | None = None,
     ) -> None:
-        self._log = log
         self._check = check
         self._encode = encode
-        self._topic = topic
         self._batch_records = batch_records
         self._batch_bytes = batch_bytes
-        self._id = producer_id or uuid.uuid4().hex
-        self._epoch, self.taken = (0, 0) if producer_id is None else log.taken(topic, self._id)
+        send_abandoned(log)
+        own = producer_id or uuid.uuid4().hex
+        epoch, self.taken = (0, 0) if producer_id is None else log.taken(topic, own)
         if again and self.taken:
-            self._epoch, self.taken = self._epoch + 1, 0
-        self._sequence = self.taken
+            epoch, self.taken = epoch + 1, 0
         self._to_pass = self.taken
-        self._waiting: list[Record] = []
-        self._waiting_bytes = 0
-        self._unacknowledged: list[Record] = []
-        self.acknowledged = 0
+        self._unsent = Unsent(log, topic, producer_id=own, epoch=epoch, sequence=self.taken)
+        keep(self._unsent)
+
+    @property
+    def acknowledged(self) -> int:
+        """How many records this producer has appended."""
+        return self._unsent.acknowledged
 
     def send(
         self,
@@ -92,11 +86,15 @@ class Producer:
         or the value of a header, is sent as UTF-8.
 
         Raises:
+            IngestError: the producer is closed.
             LogFull: the batch could not be appended; its records are kept for the next flush.
             TypeError, ValueError: an argument is of another type or beyond its range; nothing of
                 the record is taken.
             Exception: what ``encode`` or ``check`` raises for the record.
         """
+        unsent = self._unsent
+        if unsent.closed:
+            raise self._closed()
         if type(value) is not bytes and value is not None:
             value = _bytes(value, "value") if self._encode is None else self._encode(value)
         if type(key) is not bytes:
@@ -111,10 +109,10 @@ class Producer:
             return
         if timestamp_ms is None:
             timestamp_ms = time.time_ns() // 1_000_000
-        self._waiting.append(Record(value, key, pairs, timestamp_ms))
-        self._waiting_bytes += len(value or b"") + len(key or b"")
-        if len(self._waiting) >= self._batch_records or self._waiting_bytes >= self._batch_bytes:
-            self.flush()
+        unsent.waiting.append(Record(value, key, pairs, timestamp_ms))
+        unsent.waiting_bytes += len(value or b"") + len(key or b"")
+        if len(unsent.waiting) >= self._batch_records or unsent.waiting_bytes >= self._batch_bytes:
+            unsent.flush()
 
     def skip(self, count: int) -> None:
         """Pass over records that were taken before, without making them again.
@@ -132,20 +130,31 @@ class Producer:
         Raises:
             LogFull: no room; the records are kept, and flushing again is harmless.
         """
-        before = self.acknowledged
-        while self._unacknowledged or self._waiting:
-            if not self._unacknowledged:
-                self._unacknowledged, self._waiting = self._waiting, []
-                self._waiting_bytes = 0
-            batch = self._unacknowledged  # tried again unchanged until the log has it
-            stamp = ProducerStamp(self._id, self._sequence, self._epoch)
-            self._log.send(self._topic, batch, stamp=stamp)
-            self._sequence += len(batch)
-            self.acknowledged += len(batch)
-            self._unacknowledged = []
-        return self.acknowledged - before
+        return self._unsent.flush()
+
+    def close(self) -> None:
+        """Flush, and take no more records. Harmless when it is closed already.
+
+        Raises:
+            LogFull: no room; the records are kept for another :meth:`flush`, and nothing but that
+                sends them: they are the caller's now.
+        """
+        self._unsent.close()
+
+    def discard(self) -> int:
+        """Take no more records, and forget those that are not sent; return how many those were.
+
+        Of a batch whose acknowledgement was lost, the log may have them nevertheless.
+        """
+        forgotten = self._unsent.count
+        self._unsent.closed = True
+        release(self._unsent)
+        self._unsent.waiting, self._unsent.unacknowledged = [], []
+        return forgotten
 
     def __enter__(self) -> Self:
+        if self._unsent.closed:
+            raise self._closed()
         return self
 
     def __exit__(
@@ -155,14 +164,24 @@ class Producer:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self.flush()
+            self.close()
         except Exception as failed:
-            left = len(self._unacknowledged) + len(self._waiting)
-            note = f"{left} records that the producer of {self._topic} had taken were not sent"
+            note = f"not sent: {self._unsent.text}"
             if error is None:
                 failed.add_note(note)
                 raise
             error.add_note(f"{note}: {failed}")
+
+    def __del__(self) -> None:
+        unsent = getattr(self, "_unsent", None)  # absent if the constructor raised
+        if unsent is not None:
+            let_go(unsent)
+
+    def _closed(self) -> IngestError:
+        return IngestError(
+            f"the producer of {self._unsent.topic} is closed, and takes no more records: send "
+            "inside its `with` block and before close(), or make another producer"
+        )
 
 
 def key_bytes(key: Any) -> bytes | None:

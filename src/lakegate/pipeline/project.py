@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from lakegate.contract.stream import Stream
 from lakegate.errors import ProjectError
 from lakegate.ingest.producer import Producer
+from lakegate.ingest.unsent import close_all
 from lakegate.ledger.sealing import PROOF_GROUP
 from lakegate.pipeline.config import Config, find_root, load_config
 from lakegate.pipeline.contracts import StreamFile, streams, streams_in_force
@@ -102,11 +103,18 @@ class Project:
         self.close()
 
     def close(self) -> None:
-        """Let go of files and locks."""
-        self.log.close()
-        for name in ("lake", "state"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+        """Close the producers, which sends what they have taken; let go of files and locks.
+
+        Raises:
+            LogFull: a note says how many records of which producer were not sent.
+        """
+        try:
+            close_all(self.log)
+        finally:
+            self.log.close()
+            for name in ("lake", "state"):
+                if name in self.__dict__:
+                    self.__dict__[name].close()
 
     @cached_property
     def lake(self) -> Lake:

@@ -30,6 +30,7 @@ from lakegate.testing.sample import check_plain, sample
 __all__ = ["Case", "adversarial"]
 
 _LARGEST_PADDING = 4 << 20
+_MOST_ITEMS = 100_000
 _ABSENT: Any = object()
 
 
@@ -177,7 +178,11 @@ def _around(
                 letter = source.choice("abcxyz")
                 yield f"{rule} {step:+d}", letter * int(value)
                 yield f"{rule} {step:+d} of two bytes each", "é" * int(value)
-            elif rule in ("minItems", "maxItems") and isinstance(present, list) and value >= 0:
+            elif (
+                rule in ("minItems", "maxItems")
+                and isinstance(present, list)
+                and 0 <= value <= _MOST_ITEMS
+            ):
                 items = present or [None]
                 yield f"{rule} {step:+d}", [items[n % len(items)] for n in range(int(value))]
             elif rule.endswith(("imum", "multipleOf")):

@@ -36,7 +36,7 @@ from lakegate.contract.type import (
     Type,
 )
 from lakegate.gate.json_text import Float, Integer, Json, canonical
-from lakegate.testing.sample import shape
+from lakegate.testing.draw import shape
 
 __all__ = ["batches", "damaged", "streams"]
 

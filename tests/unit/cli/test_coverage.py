@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,16 @@ def test_what_is_wrong_is_said_in_words(
 def test_fewer_workers_than_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="--workers is -1"):
         run(workers=-1, project=tmp_path)
+
+
+def test_the_envelope_of_change_events_is_listed_with_its_path(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    contract = Path(__file__).parents[2] / "contracts" / "debezium" / "t.odcs.yaml"
+    assert coverage(contract, paths=True, output="json") == 0
+    (envelope,) = [
+        one
+        for one in map(json.loads, capsys.readouterr().out.splitlines())
+        if one["what"] == "the envelope of a change event"
+    ]
+    assert (envelope["path"], envelope["falls_back"]) == ("pure Python", True)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from lakegate.contract import Level, check
+from lakegate.contract.loading import examine
 from lakegate.contract.problem import CODES
+from lakegate.pipeline.sql_check import sql_problems
 
 _DOC = (Path(__file__).parents[3] / "docs" / "reference" / "lint.md").read_text(encoding="utf-8")
 _SECTION = re.compile(
@@ -36,7 +38,9 @@ def codes_of(tmp_path: Path, content: str | bytes) -> dict[str, str]:
     """Code to level of the problems of one file."""
     path = tmp_path / "x.odcs.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return {problem.code: str(problem.level) for problem in check([path])}
+    problems, streams = examine([path])
+    problems += sql_problems(streams, problems)
+    return {problem.code: str(problem.level) for problem in problems}
 
 
 def test_the_document_lists_exactly_the_codes() -> None:
@@ -174,6 +178,32 @@ def test_a_misspelt_key_names_the_nearest(
     problems = [p for p in check([path]) if p.code == "LG103"]
     assert [p.location.column for p in problems] == [column]
     assert f"`{near}`" in problems[0].help
+
+
+@pytest.mark.parametrize("version", ["v3.0.2", "v3.1.0"])
+def test_a_key_of_a_newer_version_names_the_version(version: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.odcs.yaml"
+    sla = """slaProperties:
+  - {property: latency, value: 2, unit: h,
+     customProperties: [{property: lakegate.window, value: 1h}]}
+"""
+    path.write_text(complete(f"apiVersion: {version}\n{sla}"))
+    (problem,) = [p for p in check([path]) if p.code == "LG103"]
+    assert problem.message == "unknown key `customProperties`"
+    assert problem.help == "known from v3.2.0 on: set `apiVersion: v3.2.0`"
+
+
+def test_a_wrong_argument_of_an_option_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.odcs.yaml"
+    text = """
+schema:
+  - name: order
+    properties:
+      - {name: a, logicalType: string, logicalTypeOptions: {minLength: b, pattern: 5}}
+"""
+    path.write_text(complete(text))
+    found = [p.code for p in check([path]) if p.level is Level.ERROR]
+    assert found == ["LG105", "LG105"]
 
 
 def test_references_between_files_are_checked(tmp_path: Path) -> None:

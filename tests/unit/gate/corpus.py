@@ -26,6 +26,11 @@ from lakegate.contract.type import (
 
 __all__ = ["CASES", "EVERYTHING"]
 
+
+def _fields(count: int) -> bytes:
+    return b",".join(b'"u%d":0' % at for at in range(count))
+
+
 _ITEM = Field("element", StringType(), "$.list[*]")
 _KEY = Field("key", StringType(), "$.map[*]", True)
 _VALUE = Field("value", ObjectType((Field("n", IntegerType(8), "$.map[*].n"),)), "$.map[*]")
@@ -149,6 +154,12 @@ CASES: list[tuple[bytes, str | None]] = [
     (b'{"a":' * 100_000, "json.depth"),
     (b'{"string":"' + b"[" * 200 + b'"}', None),
     (b'{"string":"' + b"x" * (1 << 20) + b'"}', "record.size"),
+    (b'{"map":{"' + b"k" * 20_000 + b'":{"n":true,' + _fields(7) + b"}}}", "type"),
+    (b'{"map":{"' + b"k" * 20_000 + b'":{"n":true,' + _fields(40) + b"}}}", "record.paths"),
+    (b'{"map":{"' + b"k" * 20_000 + b'":{' + _fields(7) + b"}}}", None),
+    (b'{"map":{"' + b"k" * 20_000 + b'":{' + _fields(40) + b"}}}", "record.paths"),
+    (b'{"list":[' + b"1," * 3_000 + b"1]}", "record.paths"),
+    (b'{"list":[' + b"null," * 3_000 + b"null]}", None),
     (b'{"number":NaN}', "json.number"),
     (b'{"number":Infinity}', "json.number"),
     (b'{"number":-Infinity}', "json.number"),

@@ -41,7 +41,7 @@ def _tables() -> str:
 
 _WHOLE = {
     "json.depth", "json.duplicateKey", "json.magic", "json.surrogate", "json.truncated",
-    "json.utf8", "record.size",
+    "json.utf8", "record.paths", "record.size",
 }  # fmt: skip
 
 

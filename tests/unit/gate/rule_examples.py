@@ -54,6 +54,8 @@ class Example:
 EXAMPLES = (
     Example("record.null", "any record", _STRING, b"{}", None),
     Example("record.size", "a limit of 100 bytes", _STRING, b"{}", b'{"x":"' + b"y" * 100 + b'"}'),
+    Example("record.paths", "an array of integers", _LIST, b"{}",
+            b'{"x":[' + b'"",' * 4000 + b"1]}"),
     Example("json.bom", "any record", _STRING, b"{}", b"\xef\xbb\xbf{}"),
     Example("json.utf8", "any record", _STRING, b"{}", b'{"x":"\xff"}'),
     Example("json.depth", "any record", _STRING, b"{}", b"[" * 65 + b"]" * 65),

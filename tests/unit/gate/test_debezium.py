@@ -19,6 +19,7 @@ from lakegate.contract import loads
 from lakegate.contract.stream import Stream
 from lakegate.gate import Verdict
 from lakegate.gate.debezium.gate import ChangeGate
+from lakegate.gate.native.choice import native_module
 from lakegate.testing.change import debezium_event
 
 _DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "cdc.md"
@@ -445,3 +446,20 @@ def test_a_gate_of_changes_survives_pickling() -> None:
     assert again.path == GATE.path
     assert again(values) == GATE(values)
     assert len(again(values).rejected) == 2
+
+
+@pytest.mark.parametrize("path", ["fast", "reference"])
+def test_the_path_of_a_gate_of_changes_is_that_of_its_rows(path: Any) -> None:
+    gate = gates.compile(stream(), decoder=path)
+    assert gate.path == path
+    assert gate.fallbacks == {}
+
+
+def test_what_rows_fall_back_for_is_counted() -> None:
+    if native_module() is None:
+        pytest.skip("lakegate-native is not installed")
+    gate = gates.compile(stream(), decoder="native")
+    assert gate.path == "native"
+    row = {"id": 1, "name": "bad", "total": "AA=="}
+    gate([debezium_event("c", after=row)] * 100)
+    assert sum(gate.fallbacks.values()) == 100

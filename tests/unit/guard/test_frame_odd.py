@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -202,3 +203,133 @@ def test_pandas_rows_keep_their_index(stream: Stream) -> None:
 def test_a_column_named_as_the_reasons_is_refused(stream: Stream) -> None:
     with pytest.raises(GateError, match=r"'_reasons'.*rename it"):
         lg.judge_frame(stream, pa.table({"id": [1], "_reasons": ["x"]}))
+
+
+WHEN = """
+apiVersion: v3.2.0
+kind: DataContract
+id: when
+name: when
+version: 1.0.0
+status: active
+schema:
+  - name: when
+    logicalType: object
+    properties:
+      - {name: id, logicalType: integer}
+      - {name: day, logicalType: date}
+      - {name: due, logicalType: date, logicalTypeOptions: {format: dd/MM/yyyy}}
+      - {name: hour, logicalType: time}
+      - {name: at, logicalType: timestamp}
+      - {name: name, logicalType: string, logicalTypeOptions: {minLength: 2}}
+"""
+_FAR_DAY = 2_932_897  # 10000-01-01
+
+
+def _numbers(values: list[int | None], kind: Any) -> Any:
+    return pa.array(values, pa.int32() if kind.bit_width == 32 else pa.int64()).view(kind)
+
+
+@pytest.mark.parametrize("beside", [{}, {"note": ["x", "y", "z"]}], ids=["typed", "as JSON"])
+@pytest.mark.parametrize(
+    ("column", "values", "rule", "observed"),
+    [
+        ("day", _numbers([0, _FAR_DAY, None], pa.date32()), "date.format", "10000-01-01"),
+        ("day", _numbers([0, -719_163, None], pa.date32()), "date.range", "0000-12-31"),
+        ("day", _numbers([0, (1 << 63) - 1, 1], pa.date64()), "date.format", "292278994-08-17"),
+        ("due", _numbers([0, _FAR_DAY, None], pa.date32()), "date.format", "10000-01-01"),
+        ("hour", _numbers([0, -5, 1], pa.time64("us")), "time.format", "-00:00:00.000005"),
+        ("hour", _numbers([0, 86_400, 1], pa.time32("s")), "time.range", "24:00:00"),
+        ("hour", _numbers([0, 1 << 47, 1], pa.time64("ns")), "time.range", "39:05:37.488355328"),
+        (
+            "at",
+            _numbers([0, 1 << 62, None], pa.timestamp("s", "UTC")),
+            "timestamp.format",
+            "146138514283-06-19T07:45:04Z",
+        ),
+    ],
+)  # fmt: skip
+def test_a_moment_beyond_the_calendar_rejects_its_row_only(
+    beside: dict[str, Any], column: str, values: Any, rule: str, observed: str
+) -> None:
+    verdict = lg.judge_frame(
+        loads(WHEN).streams[0], pa.table({"id": [1, 2, 3], column: values, **beside})
+    )
+    ((failure,),) = verdict.failures.values()
+    assert list(verdict.failures) == [1]
+    assert (failure.path, failure.rule, failure.observed) == (f"$.{column}", rule, f'"{observed}"')
+    assert verdict.accepted["id"].to_pylist() == [1, 3]
+
+
+FAR = {
+    "infinite": lambda: duckdb.sql("SELECT date 'infinity' AS day UNION ALL SELECT NULL"),
+    "far": lambda: duckdb.sql("SELECT date '12000-01-01' AS day UNION ALL SELECT NULL"),
+    "polars": lambda: pl.DataFrame({"day": [_FAR_DAY, None]}, {"day": pl.Int32}).cast(pl.Date),
+}
+
+
+@pytest.mark.parametrize("library", FAR)
+def test_every_library_may_hold_such_a_day(library: str) -> None:
+    assert _rules(lg.judge_frame(loads(WHEN).streams[0], FAR[library]())) == {0: ["date.format"]}
+
+
+_RAW = pa.array([b"\xff\xfe", b"ab", None, b"a\xc3"])
+
+
+@pytest.mark.parametrize("name", ["name", "undeclared"])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        _RAW.view(pa.string()),
+        _RAW.cast(pa.large_binary()).view(pa.large_string()),
+        _RAW.cast(pa.binary_view()).view(pa.string_view()),
+        pa.DictionaryArray.from_arrays(
+            pa.array([0, 1, None, 2]), pa.array([b"\xff", b"ab", b"\xc3"]).view(pa.string())
+        ),
+    ],
+    ids=lambda texts: str(texts.type).split("<")[0],
+)
+def test_text_that_is_no_utf_8_rejects_its_row_only(name: str, texts: Any) -> None:
+    table = pa.table([[1, 2, 3, 4], texts], names=["id", name])
+    verdict = lg.judge_frame(loads(WHEN).streams[0], table)
+    assert _rules(verdict) == {0: ["json.utf8"], 3: ["json.utf8"]}
+    assert verdict.accepted["id"].to_pylist() == [2, 3]
+    assert verdict.rejected.num_rows == 2
+
+
+def test_odd_values_inside_lists_maps_and_unions_are_shown(stream: Stream) -> None:
+    days = _numbers([_FAR_DAY, 0], pa.date32())
+    ends = pa.array([0, 1, 2], pa.int32())
+    columns = {
+        "list": pa.ListArray.from_arrays(ends, days),
+        "struct": pa.StructArray.from_arrays([days], ["d"]),
+        "map": pa.MapArray.from_arrays(ends, pa.array(["a", "b"]), days),
+        "keys": pa.MapArray.from_arrays(ends, days, pa.array([1, 2])),
+        "sparse": pa.UnionArray.from_sparse(pa.array([1, 0], pa.int8()), [pa.array([1, 2]), days]),
+        "dense": pa.UnionArray.from_dense(
+            pa.array([0, 1], pa.int8()), pa.array([0, 0], pa.int32()), [days, pa.array(["x"])]
+        ),
+    }
+    for name, column in columns.items():
+        for rows in (slice(0, 2), slice(1, 2)):
+            ids = pa.array([1, 2])[rows]
+            verdict = lg.judge_frame(stream, pa.table([ids, column[rows]], names=["id", "zz"]))
+            assert len(_unknown(verdict)) == len(ids), name
+    whole = lg.judge_frame(stream, pa.table({"id": [1, 2]} | columns))
+    assert json.loads(_unknown(whole)[0]) == json.loads(
+        '{"$.dense":"10000-01-01","$.keys":[{"key":"10000-01-01","value":1}],'
+        '"$.list":["10000-01-01"],"$.map":[{"key":"a","value":"10000-01-01"}],'
+        '"$.sparse":"10000-01-01","$.struct":{"d":"10000-01-01"}}'
+    )
+    part = lg.judge_frame(stream, pa.table({"id": [1, 2]} | columns).slice(1))
+    found = json.loads(_unknown(part)[0])
+    assert (found["$.sparse"], found["$.dense"]) == (2, "x")
+
+
+def test_text_that_is_no_utf_8_in_a_union_rejects_its_row(stream: Stream) -> None:
+    union = pa.UnionArray.from_sparse(
+        pa.array([0, 1], pa.int8()), [_RAW.view(pa.string())[:2], pa.array([1, 2])]
+    )
+    assert _rules(lg.judge_frame(stream, pa.table({"id": [1, 2], "zz": union}))) == {
+        0: ["json.surrogate"]
+    }

@@ -122,7 +122,7 @@ def test_an_empty_array_is_nothing_to_do(served):
         (PATH + "?judge=maybe", b"{}", {}, 400, "judge must be"),
         (PATH + "?jugde=true", b"{}", {}, 400, "is called jugde; there are: judge, key"),
         (PATH, b"a", {"content-encoding": "gzip"}, 400, "is not gzip"),
-        (PATH, gzip.compress(b"{}")[:9], {"content-encoding": "gzip"}, 400, "is cut off"),
+        (PATH, gzip.compress(b"{}", mtime=0)[:9], {"content-encoding": "gzip"}, 400, "is cut off"),
         (PATH + "?key=id", b"{}", {"lakegate-key": "k"}, 400, "not both"),
         (PATH, b"{}", {"idempotency-key": "k" * 256}, 400, "Idempotency-Key"),
         (PATH, b"{}", {"lakegate-header-lakegate.erased": "00"}, 400, "lakegate.erased"),

@@ -145,4 +145,4 @@ def test_what_could_not_be_sent_is_said(log, monkeypatch, own):
         if own is not None:
             raise own
     assert isinstance(raised.value, LogFull) == (own is None)
-    assert "1 records that the producer of orders.raw had taken" in raised.value.__notes__[0]
+    assert "not sent: 1 record taken by the producer of orders.raw" in raised.value.__notes__[0]

@@ -32,6 +32,7 @@ from lakegate.contract.sql.rule import (
     Form,
     Kind,
     Literal,
+    SqlRuleError,
     SqlType,
 )
 from lakegate.contract.sql.typed import (
@@ -214,6 +215,8 @@ class Builder(Paths):
 
     def case(self, node: exp.Expression) -> Expression:
         """CASE in both forms, and IF."""
+        if isinstance(node, exp.If) and node.args.get("false") is None:
+            raise SqlRuleError(f"SQL rule: `{sql_of(node)}`: DuckDB's IF has three arguments")
         subject = node.this if isinstance(node, exp.Case) else None
         branches = node.args["ifs"] if isinstance(node, exp.Case) else [node]
         default = node.args.get("default" if isinstance(node, exp.Case) else "false")

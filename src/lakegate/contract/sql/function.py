@@ -17,7 +17,7 @@ from typing import Any
 from lakegate.contract.sql.literal import Unsupported, convert
 from lakegate.contract.sql.rule import Call, Expression, Kind, Literal, SqlType
 
-__all__ = ["Function", "Undefined", "call", "find", "names"]
+__all__ = ["Function", "Infinite", "Undefined", "call", "find", "names"]
 
 _TABLES = ("text", "regex", "number", "comparison", "cast", "moment", "lists")
 _INTEGER = SqlType(Kind.INTEGER, precision=19)
@@ -25,6 +25,10 @@ _INTEGER = SqlType(Kind.INTEGER, precision=19)
 
 class Undefined(Exception):
     """DuckDB stops with an error for these values; the text says why."""
+
+
+class Infinite(Undefined):
+    """An infinite date or moment, which DuckDB has and the gate has not. It is not null."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

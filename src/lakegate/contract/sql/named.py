@@ -17,7 +17,16 @@ from lakegate.contract.sql.literal import Unsupported, convert, unify
 from lakegate.contract.sql.literal import interval as read_interval
 from lakegate.contract.sql.moment import PARTS, UNITS_US
 from lakegate.contract.sql.refusal import reason
-from lakegate.contract.sql.rule import Call, Expression, Form, Kind, Literal, Parameter, SqlType
+from lakegate.contract.sql.rule import (
+    Call,
+    Expression,
+    Form,
+    Kind,
+    Literal,
+    Parameter,
+    SqlRuleError,
+    SqlType,
+)
 from lakegate.contract.sql.typed import choice, compare, is_text, sql_of
 
 if TYPE_CHECKING:
@@ -75,9 +84,11 @@ def _args(builder: Builder, node: exp.Expression, least: int, most: int) -> list
     return [builder.build(arg) for arg in node.expressions]
 
 
-def _chosen(form: Form) -> Callable[[Builder, exp.Expression], Expression]:
+def _chosen(
+    form: Form, least: int = 1, most: int = 1000
+) -> Callable[[Builder, exp.Expression], Expression]:
     def build(builder: Builder, node: exp.Expression) -> Expression:
-        args = unify(_args(builder, node, 1, 1000), form.value.upper())
+        args = unify(_args(builder, node, least, most), form.value.upper())
         if form is not Form.COALESCE and args[0].type.kind is Kind.BOOLEAN:
             raise Unsupported(f"`{sql_of(node)}` of booleans")
         return choice(form, args, args)
@@ -154,6 +165,9 @@ def _months_and_rest(builder: Builder, node: exp.Expression) -> tuple[int, Expre
     if isinstance(amount, exp.Literal):
         months, micros = read_interval(amount.name, unit)
         return months, Literal(micros, SqlType(Kind.INTERVAL))
+    if isinstance(node.this, exp.Column | exp.Identifier):
+        written = f"INTERVAL ({sql_of(node.this)})"
+        raise SqlRuleError(f"SQL rule: `{sql_of(node)}`: DuckDB wants parentheses, {written} ...")
     fixed = unit.rstrip("s")
     if amount is None or fixed not in UNITS_US:
         raise Unsupported(f"`{sql_of(node)}`: its length differs from month to month")
@@ -308,7 +322,7 @@ def _struct_extract(builder: Builder, node: exp.Expression) -> Expression:
 
 _FUNCTIONS: dict[str, Callable[[Builder, exp.Expression], Expression]] = {
     "coalesce": _chosen(Form.COALESCE),
-    "ifnull": _chosen(Form.COALESCE),
+    "ifnull": _chosen(Form.COALESCE, 2, 2),
     "greatest": _chosen(Form.GREATEST),
     "least": _chosen(Form.LEAST),
     "nullif": _nullif,

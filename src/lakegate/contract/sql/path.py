@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from sqlglot import exp
 
+from lakegate.contract.sql.dialect import is_keyword
 from lakegate.contract.sql.literal import Unsupported
 from lakegate.contract.sql.rule import (
     Call,
@@ -43,7 +45,14 @@ class Paths(ABC):
         parts = list(node.parts) if isinstance(node, exp.Column) else [node]
         if not all(isinstance(part, exp.Identifier) for part in parts):
             raise Unsupported(f"`{sql_of(node)}`")
+        self.quoted(parts[0])
         return self.path([part.name for part in parts], node)
+
+    def quoted(self, name: Any) -> None:
+        """Refuse a name that DuckDB would read as a keyword."""
+        if is_keyword(name):
+            word = name.name
+            raise SqlRuleError(f'SQL rule: `{word}` is a keyword of DuckDB\'s; quote it: "{word}"')
 
     def dotted(self, node: exp.Dot) -> Expression:
         """``a.b.c``: as a path when all of it is names, else a member of what comes before."""
@@ -56,6 +65,7 @@ class Paths(ABC):
             raise Unsupported(f"`{sql_of(node)}`")
         if isinstance(inner, exp.Identifier | exp.Column):
             parts = [inner] if isinstance(inner, exp.Identifier) else inner.parts
+            self.quoted(parts[0])
             return self.path([*(part.name for part in parts), *names], node)
         built = self.build(inner)
         for name in names:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 
+from lakegate.contract.sql.dialect import AsWritten, foreign, has_arrow
 from lakegate.contract.sql.expression import build_condition
 from lakegate.contract.sql.literal import Unsupported
 from lakegate.contract.sql.rule import (
@@ -25,25 +24,13 @@ __all__ = ["read_query"]
 _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")  # how sqlglot names what it expected more of
 _PLACEHOLDER = re.compile(r'"?\$?\{(object|table|property|column)\}"?')
 _TABLE = "lakegate_object"
-# Their arguments are not a list between parentheses.
-_SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "SUBSTRING")
 _SELECT_PARTS = frozenset({"expressions", "from", "from_", "where", "kind"})
-
-
-class _AsWritten(DuckDB):
-    """DuckDB's dialect with function calls left as they are written.
-
-    sqlglot gives several spellings one node, turns arguments around and learns more of that with
-    each release; here a name means what DuckDB means by it.
-    """
-
-    class Parser(DuckDB.Parser):  # type: ignore[misc,valid-type]
-        FUNCTIONS: ClassVar[Any] = {}
-        FUNCTION_PARSERS: ClassVar[Any] = {
-            name: parser
-            for name, parser in DuckDB.Parser.FUNCTION_PARSERS.items()
-            if name in _SYNTAX
-        }
+_PARTS = {
+    "group": "GROUP BY",
+    "joins": "a JOIN of tables",
+    "order": "ORDER BY",
+    "sample": "a SAMPLE",
+}
 
 
 def read_query(
@@ -55,22 +42,26 @@ def read_query(
 ) -> RowRule | NotPerRecord:
     """See :func:`lakegate.contract.sql.rule.parse_row_rule`."""
     resolved = _resolve(query, property_name)
-    statements = _parse(resolved)
+    statement = _parse(resolved)
     try:
-        if len(statements) != 1:
-            raise Unsupported("several statements")
         names = {_TABLE} if object_name is None else {_TABLE, object_name.casefold()}
-        where, aliases = _where(statements[0], names)
+        where, aliases = _where(statement, names)
     except Unsupported as reason:
-        return NotPerRecord(f"the rule is not judged per record: {reason}")
+        return NotPerRecord(_said(reason))
     try:
+        if has_arrow(resolved):
+            raise Unsupported("`->`, which versions of DuckDB differ on: write lambda x: ...")
         expression = build_condition(where, fields, aliases)
     except Unsupported as reason:
-        return NotPerRecord(f"the rule is not judged per record: {reason}", is_condition=True)
+        return NotPerRecord(f"the gate does not judge {_said(reason)}", is_condition=True)
     except RecursionError:
-        return NotPerRecord("the rule is not judged per record: it nests too deep")
+        return NotPerRecord("it nests too deep")
     seen = dict.fromkeys(column.path for column in columns_of(expression))
     return RowRule(where.sql(dialect="duckdb"), expression, tuple(seen))
+
+
+def _said(reason: Unsupported) -> str:
+    return str(reason).replace(_TABLE, "{object}")
 
 
 def _resolve(query: str, property_name: str | None) -> str:
@@ -87,9 +78,10 @@ def _resolve(query: str, property_name: str | None) -> str:
     return _PLACEHOLDER.sub(replacement, query)
 
 
-def _parse(query: str) -> list[exp.Expression]:
+def _parse(query: str) -> exp.Expression:
+    """The query, when it is one that only reads."""
     try:
-        parsed = sqlglot.parse(query, read=_AsWritten)
+        parsed = sqlglot.parse(query, read=AsWritten)
     except SqlglotError as cause:
         details = (getattr(cause, "errors", None) or [{}])[0]
         line, column = details.get("line"), details.get("col")
@@ -103,24 +95,39 @@ def _parse(query: str) -> list[exp.Expression]:
         ) from cause
     except RecursionError as cause:
         raise SqlRuleError("SQL rule: it nests too deep to be read; split it") from cause
-    statements = [statement for statement in parsed if isinstance(statement, exp.Expression)]
+    statements = [
+        statement
+        for statement in parsed
+        if isinstance(statement, exp.Expression) and not isinstance(statement, exp.Semicolon)
+    ]
     if not statements:
         raise SqlRuleError("SQL rule: there is no statement; write SELECT COUNT(*) FROM ...")
-    return [statement for statement in statements if not isinstance(statement, exp.Semicolon)]
+    if len(statements) > 1:
+        raise SqlRuleError(
+            f"SQL rule: {len(statements)} statements where one SELECT belongs; write one rule each"
+        )
+    if not isinstance(statements[0], exp.Query | exp.Values):
+        kind = statements[0].key.upper()
+        raise SqlRuleError(f"SQL rule: {kind} where one SELECT belongs; an audit only reads")
+    wrong = foreign(query)
+    if wrong is not None:
+        raise SqlRuleError(f"SQL rule: {wrong}")
+    return statements[0]
 
 
 def _where(statement: exp.Expression, names: set[str]) -> tuple[exp.Expression, frozenset[str]]:
     """The predicate, and the names a column may be qualified with."""
     if not isinstance(statement, exp.Select):
-        raise Unsupported(f"a {statement.key.upper()} statement")
+        raise Unsupported(f"it is a {statement.key.upper()}, not one SELECT")
     extra = [key for key, value in statement.args.items() if value and key not in _SELECT_PARTS]
     if extra:
-        raise Unsupported(extra[0].rstrip("_").upper())
+        part = extra[0].rstrip("_")
+        raise Unsupported(f"it has {_PARTS.get(part, part.upper())}")
     _check_count(statement)
     source = statement.args.get("from_") or statement.args.get("from")
     table = source.this if isinstance(source, exp.From) else None
     if not isinstance(table, exp.Table):
-        raise Unsupported("a source that is not the object itself")
+        raise Unsupported("it reads something else than the object itself")
     name = table.name.casefold()
     extra = [key for key, value in table.args.items() if value and key not in ("this", "alias")]
     if extra or name not in names:
@@ -129,7 +136,7 @@ def _where(statement: exp.Expression, names: set[str]) -> tuple[exp.Expression, 
     if not isinstance(where, exp.Where):
         raise Unsupported("it counts every row")
     alias = table.alias.casefold()
-    return where.this, frozenset({alias} if alias else {name})
+    return where.this, frozenset({alias} if alias else names)
 
 
 def _check_count(statement: exp.Select) -> None:

@@ -143,7 +143,7 @@ class RowRule:
 
 @dataclass(frozen=True, slots=True)
 class NotPerRecord:
-    """The rule is SQL, but not one the gate judges; ``reason`` names the construct.
+    """The rule is SQL, but not one the gate judges; ``reason`` is why, a clause of its own.
 
     ``is_condition``: it is a condition on single rows, so that another spelling could be judged.
     """
@@ -153,7 +153,7 @@ class NotPerRecord:
 
 
 class SqlRuleError(ContractError):
-    """A SQL rule that cannot be right: it does not parse, or names a column nobody declared.
+    """A SQL rule that cannot be right: it is not one query, or names a column nobody declared.
 
     ``line`` and ``column`` count from 1 in the query with its placeholders resolved; None if
     unknown.
@@ -188,8 +188,9 @@ def parse_row_rule(
     lets a query name its own table outright.
 
     Raises:
-        SqlRuleError: the SQL does not parse; a column is not declared (with the nearest name); or
-            ``{property}`` stands in a rule that belongs to no property.
+        SqlRuleError: the SQL does not parse, is not one query, or says what DuckDB refuses; a
+            column of a condition is not declared (with the nearest name); or ``{property}`` stands
+            in a rule that belongs to no property.
     """
     # sqlglot costs 100 ms to import, and contracts without SQL rules never need it.
     from lakegate.contract.sql.query import read_query

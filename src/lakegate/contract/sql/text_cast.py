@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakegate.contract.sql.function import Undefined
+from lakegate.contract.sql.function import Infinite, Undefined
 from lakegate.contract.sql.gregorian import days_from_civil, month_length
 from lakegate.contract.sql.number import EXACT
 from lakegate.contract.sql.vector import Answer, Array, one_by_one, to_mask
@@ -52,6 +52,7 @@ _MAYBE = re.compile(
     r"[ \t\n\v\f\r]*(?:-?[0-9]+([-/\\ ])[0-9]{1,2}\1[0-9]|[+-]?inf|epoch)", re.IGNORECASE
 )
 _MAYBE_RE2 = r"(?i)^[ \t\n\v\f\r]*(?:-?[0-9]+[-/\\ ][0-9]{1,2}[-/\\ ][0-9]|[+-]?inf|epoch)"
+_INFINITE = re.compile(r"[ \t\n\v\f\r]*-?inf(?:inity)?", re.IGNORECASE)
 _ISO = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MINUTE_US = 60_000_000
 
@@ -148,6 +149,8 @@ def _match(pattern: re.Pattern[str], text: str, what: str) -> re.Match[str]:
     found = pattern.fullmatch(text)
     if found is not None:
         return found
+    if _INFINITE.fullmatch(text):
+        raise Infinite(f"an infinite {what}")
     raise Undefined(f"a {what} in another form") if _MAYBE.match(text) else Fails(f"no {what}")
 
 

@@ -9,7 +9,7 @@ failures lead into the envelope: ``$.after.total``, ``$.payload.after.total``, `
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -46,7 +46,10 @@ from lakegate.gate.references import ReferenceSet, judged_here
 from lakegate.gate.sql.rule import row_rules
 from lakegate.gate.verdict import Failure, Noted, Rejected, Verdict
 
-__all__ = ["ChangeGate"]
+__all__ = ["ENVELOPE", "ChangeGate"]
+
+ENVELOPE = "events are opened one by one in Python, and cost more than their rows do"
+"""Why the envelope of a change event is on no faster path; its row is judged by the gate's path."""
 
 _PLACEHOLDER = b"__debezium_unavailable_value"
 _IN_BASE64 = b"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="
@@ -113,6 +116,7 @@ class ChangeGate(Gate):
         self._fields = {item.name: item for item in stream.fields}
         self._order = {child(ROOT, item.name): n for n, item in enumerate(stream.fields)}
         self._gates: dict[frozenset[str], Gate] = {}
+        self._left: Counter[str] = Counter()  # by gates that were not kept
         self._layouts = Layouts(stream)
         self.passed_over: dict[str, int] = defaultdict(int)
         self._sets: Mapping[str, ReferenceSet] = {}
@@ -121,7 +125,18 @@ class ChangeGate(Gate):
         """See :meth:`Gate.refer`; the rows of created, read and updated are judged."""
         made = super().refer(sets)
         made._sets, made._gates = sets, {}
+        made._left = Counter(self.fallbacks)
         return made
+
+    @property
+    def path(self) -> Path:
+        """How the rows of events are judged, see :attr:`Gate.path`; their envelopes: in Python."""
+        return self._gate(frozenset()).path
+
+    @property
+    def fallbacks(self) -> Mapping[str, int]:
+        """How many rows the native path left to the reference so far, by reason."""
+        return dict(sum((Counter(g.fallbacks) for g in [*self._gates.values()]), self._left))
 
     def __call__(self, values: Values, *, keys: Values | None = None) -> Verdict:
         """Judge a batch of events; never raises for bad data. See :meth:`Gate.__call__`.
@@ -290,7 +305,10 @@ class ChangeGate(Gate):
         tables = [self._nothing_but(batch.truncates)]
         places = [np.array(batch.truncates, dtype=np.int64)]
         for (unjudged, path), (positions, rows) in batch.rows.items():
-            found = self._gate(unjudged)(rows)
+            gate = self._gate(unjudged)
+            found = gate(rows)
+            if unjudged not in self._gates:
+                self._left.update(gate.fallbacks)
             mapped = _Mapped(batch, path, np.array(positions, dtype=np.int64), self._order)
             batch.rejected += mapped.rejected(found, records)
             kept = mapped.kept(found, records, noted)

@@ -29,7 +29,7 @@ from lakegate.contract.type import (
 )
 from lakegate.gate.decode.base import Decoded, Undeclared
 from lakegate.gate.json_text import Malformed, canonical
-from lakegate.gate.path import ROOT, child
+from lakegate.gate.path import ROOT, child, most_path_bytes, utf8_size
 from lakegate.gate.schema import arrow_field
 from lakegate.gate.value import integer_range
 
@@ -66,6 +66,9 @@ class CsvDecoder:
         keeps = stream.unknown_fields is UnknownFields.KEEP
         if not keeps and not stream.constraints:
             self._others = []
+        # The reference takes it that of what is certain no more than half is told of what may be.
+        told = sum(utf8_size(child(ROOT, name)) for _, name in self._others)
+        self._refuses |= keeps and told > most_path_bytes(0) // 2
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """See :class:`lakegate.gate.decode.base.Decoder`."""

@@ -262,7 +262,7 @@ def _keep(values: list[Any], place: Place) -> int:
             text, inside = read_untyped(value, place, position)
             keys += 1 + inside
             row, path, pattern = place.locate(position)
-            place.notes.undeclared.setdefault(row, []).append(Undeclared(path, pattern, text))
+            place.notes.keep(row, Undeclared(path, pattern, text))
     return keys
 
 

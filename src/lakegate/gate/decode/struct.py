@@ -35,8 +35,8 @@ from lakegate.gate.json_text import Malformed, parse
 
 __all__ = ["StructDecoder"]
 
-# Structs of a chunk stay in the processor's cache, where allocating them is cheapest; each chunk has
-# a cost of its own for every column.
+# Structs of a chunk stay in the processor's cache, where allocating them is cheapest; each chunk
+# has a cost of its own for every column.
 _CHUNK_BYTES = 192 << 10
 _FEWEST, _MOST = 64, 1024  # records
 _SAMPLE = 16

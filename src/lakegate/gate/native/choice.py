@@ -27,7 +27,7 @@ __all__ = [
     "said",
 ]
 
-FORMAT = 2
+FORMAT = 3
 """The format of the plan's JSON: a native build that reads another one is not used."""
 
 Path: TypeAlias = Literal["reference", "fast", "native"]

@@ -50,6 +50,7 @@ _Index = npt.NDArray[np.int64]
 _Mask = npt.NDArray[np.bool_]
 _NOWHERE: _Index = np.array([], dtype=np.int64)
 _FAILED = "the native path failed"
+_ENDLESS = "paths"  # no reason to fall back: what is to be said is clear
 
 
 class _Judgement(Protocol):
@@ -76,8 +77,9 @@ class Found:
     ``rows`` are records in the schema's types and ``index`` their positions; of them ``good`` are
     accepted, and those at the positions ``ruled`` unless a rule over the whole record, or a
     relationship, rejects them, which nothing else does (:meth:`NativePath.accepted`). ``rejected``
-    and ``noted`` are positions, of which the path makes records when asked; ``rest`` are the
-    positions left, ``nulls`` those of nulls. ``unknown_paths`` are those of all ``rows``.
+    and ``noted`` are positions, of which the path makes records when asked; ``endless`` are those
+    of records with more to tell than may be, ``rest`` the positions left, ``nulls`` those of nulls.
+    ``unknown_paths`` are those of all ``rows``.
     """
 
     rows: pa.Table
@@ -86,6 +88,7 @@ class Found:
     ruled: _Index
     rejected: _Index
     noted: _Index
+    endless: Sequence[int]
     rest: _Index
     nulls: Sequence[int]
     unknown_paths: frozenset[str]
@@ -141,20 +144,25 @@ class NativePath:
         None.
 
         Raises:
-            OverflowError: the batch has more bytes than columns hold; halve it.
+            OverflowError: the batch, of more than one record, has more than columns hold; halve it.
         """
         try:
             judgement: _Judgement = self._plan.judge(values)
             batch = judgement.move_rows(self._import_rows)
         except OverflowError:
-            raise
+            if len(values) > 1:
+                raise
+            return None
         except Exception:  # whatever it is, the records get their verdict
             self._count(_FAILED, len(values))
             return None
         index = np.frombuffer(judgement.kept, dtype=np.int64)
         rejected = np.frombuffer(judgement.rejected, dtype=np.int64)
         rest = _NOWHERE
-        left = judgement.rest
+        left, endless = judgement.rest, []
+        if left:
+            endless = [position for position, why in left if self._reasons[why] == _ENDLESS]
+            left = [one for one in left if self._reasons[one[1]] != _ENDLESS]
         if left:
             rest = np.array([position for position, _ in left], dtype=np.int64)
             for why, records in Counter(why for _, why in left).items():
@@ -181,6 +189,7 @@ class NativePath:
             ruled=ruled,
             rejected=rejected,
             noted=noted,
+            endless=endless,
             rest=rest,
             nulls=judgement.nulls,
             unknown_paths=frozenset(judgement.unknown_paths),

@@ -34,7 +34,7 @@ from lakegate.contract.type import (
 from lakegate.gate.decode.frame import Frame
 from lakegate.gate.native.bound import check_plan, miss_texts, reader_plan
 from lakegate.gate.native.choice import FORMAT
-from lakegate.gate.path import ROOT, child
+from lakegate.gate.path import BASE_BYTES, FAILURE_BYTES, PER_BYTE, ROOT, child
 from lakegate.gate.reference import Check, compile_checks
 from lakegate.gate.references import judged_here
 from lakegate.gate.sql.rule import row_rules
@@ -76,6 +76,7 @@ def native_plan(stream: Stream, frame: Frame) -> NativePlan:
     plan = {
         "format": FORMAT,
         "size_limit": stream.size_limit_bytes,
+        "told": {"base": BASE_BYTES, "per_byte": PER_BYTE, "failure": FAILURE_BYTES},
         "header_bytes": frame.size_bytes,
         "magic": list(frame.magic),
         "unknown": _UNKNOWN[stream.unknown_fields],

@@ -1,7 +1,6 @@
 """The rules, one module per family; :data:`RULES` has those a contract can declare.
 
-Adding a rule: write it in the module of its family (or a new one, listed below), and add its rows
-to the table of ``tests/unit/gate/test_rules.py`` and to ``docs/reference/rules.md``.
+Adding a rule: docs/reference/gate.md.
 """
 
 from __future__ import annotations

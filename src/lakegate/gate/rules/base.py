@@ -59,3 +59,8 @@ class Rule:
     prepare: Callable[[Any, Type], Any] = _as_written
     judges_null: bool = False
     on_object: bool = False
+
+    @property
+    def is_vectorised(self) -> bool:
+        """Whether the rule has a form for columns; without, each value goes to the reference."""
+        return self.check_array is not _not_vectorised

@@ -9,6 +9,7 @@ __all__ = ["CODES"]
 CODES = (
     Code("record.null", "no value and no key: neither a record nor a tombstone"),
     Code("record.size", "the value is larger than the contract's size limit"),
+    Code("record.paths", "more is to tell than a small multiple of the value's size"),
     Code("json.bom", "the value starts with a byte order mark"),
     Code("json.utf8", "the bytes are not UTF-8"),
     Code("json.depth", "arrays and objects are nested more than 64 deep"),

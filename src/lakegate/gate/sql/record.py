@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any, TypeAlias
 
 from lakegate.contract.sql.comparison import order
-from lakegate.contract.sql.function import Undefined
+from lakegate.contract.sql.function import Infinite, Undefined
 from lakegate.contract.sql.rule import (
     Column,
     Expression,
@@ -99,7 +99,18 @@ def _strict(record: Callable[..., _Value], steps: list[_Step]) -> _Step:
         first, second = steps
 
         def two(row: _Row, items: _Items) -> _Value:
-            left, right = first(row, items), second(row, items)
+            try:
+                left = first(row, items)
+            except Infinite:
+                if second(row, items) is None:
+                    return None
+                raise
+            try:
+                right = second(row, items)
+            except Infinite:
+                if left is None:
+                    return None
+                raise
             return None if left is None or right is None else record(left, right)
 
         return two
@@ -166,7 +177,13 @@ def _decided(decisive: bool) -> Callable[..., _Step]:
 
 
 def _is_null(value: _Step) -> _Step:
-    return lambda row, items: value(row, items) is None
+    def step(row: _Row, items: _Items) -> bool:
+        try:
+            return value(row, items) is None
+        except Infinite:
+            return False
+
+    return step
 
 
 def _distinct(first: _Step, second: _Step) -> _Step:

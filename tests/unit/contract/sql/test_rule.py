@@ -143,7 +143,7 @@ def test_nested_properties_and_text() -> None:
 def test_what_is_left_to_the_audit(predicate: str, reason: str) -> None:
     rule = parse_row_rule(f"SELECT COUNT(*) FROM {{object}} WHERE {predicate}", FIELDS)
     assert isinstance(rule, NotPerRecord), rule
-    assert "not judged per record" in rule.reason
+    assert rule.is_condition
     assert reason.lower() in rule.reason.lower()
 
 
@@ -184,8 +184,11 @@ def test_a_guard_that_is_there_is_seen(predicate: str) -> None:
         ("SELECT COUNT(*) FROM (SELECT 1 AS price) WHERE price > 1", "object itself"),
         ("WITH x AS (SELECT 1) SELECT COUNT(*) FROM {object} WHERE price > 1", "WITH"),
         ("SELECT COUNT(*) FROM {object} TABLESAMPLE 10% WHERE price > 1", "object"),
-        ("SELECT 1; SELECT 2", "several statements"),
-        ("DELETE FROM {object} WHERE price > 1", "DELETE"),
+        ("SELECT COUNT(*) FILTER (WHERE price > 1) FROM {object}", "COUNT(*)"),
+        ("SELECT SUM(CASE WHEN price > 1 THEN 1 ELSE 0 END) FROM {object}", "COUNT(*)"),
+        ("SELECT COUNT(*) FROM {object} WHERE price > 1 QUALIFY true", "QUALIFY"),
+        ("SELECT COUNT(*) FROM {object} WHERE price > 1 UNION ALL SELECT 1", "UNION"),
+        ("SELECT COUNT(*) FROM {object} WHERE len(list_filter(tags, x -> x > 'a')) > 1", "lambda"),
     ],
 )
 def test_other_queries_are_left_to_the_audit(query: str, reason: str) -> None:
@@ -204,6 +207,17 @@ def test_other_queries_are_left_to_the_audit(query: str, reason: str) -> None:
         ("SELECT COUNT(*) FROM {object} WHERE price >", "does not parse at line 1"),
         ("SELECT COUNT(*) FROM {object} WHERE regexp_matches(status, '(')", "regular expression"),
         ("", "no statement"),
+        ("SELECT COUNT(*) FROM {object} WHERE price > 1; DROP TABLE x", "2 statements"),
+        ("DELETE FROM {object} WHERE price > 1", "DELETE where one SELECT belongs"),
+        ("SELECT COUNT(*) FROM {object} WHERE price <=> quantity", "IS NOT DISTINCT FROM"),
+        ("SELECT COUNT(price <=> quantity) FROM {object}", "IS NOT DISTINCT FROM"),
+        ("SELECT COUNT(*) FROM {object} WHERE !(price > 1)", "write NOT"),
+        ("SELECT COUNT(*) FROM {object} WHERE IF(price > 1, 2) = 2", "three arguments"),
+        ("SELECT COUNT(*) FROM {object} WHERE CAST(status AS NUMBER(5)) > 1", "no type NUMBER"),
+        ("SELECT COUNT(*) FROM {object} WHERE status::VARCHAR2 = ''", "no type VARCHAR2"),
+        ("SELECT COUNT(*) FROM {object} WHERE position('a', status) = 1", "IN in_text"),
+        ("SELECT COUNT(*) FROM {object} WHERE day + INTERVAL quantity DAY > day", "INTERVAL (quan"),
+        ("SELECT COUNT(*) FROM {object} WHERE day + INTERVAL -1 DAY > day", "(-1)"),
     ],
 )
 def test_what_cannot_be_right_is_an_error(query: str, message: str) -> None:
@@ -211,6 +225,28 @@ def test_what_cannot_be_right_is_an_error(query: str, message: str) -> None:
         parse_row_rule(query, FIELDS)
     assert message in str(caught.value)
     assert isinstance(caught.value, ContractError)
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    ["status = '<=>'", "status LIKE '!%' ESCAPE '!'", "price > +5", "position(',' IN status) = 1"],
+)
+def test_what_only_looks_foreign_is_judged(predicate: str) -> None:
+    rule = parse_row_rule(f"SELECT COUNT(*) FROM {{object}} WHERE {predicate}", FIELDS)
+    assert isinstance(rule, RowRule), rule
+
+
+def test_a_column_may_be_called_by_the_objects_name_too() -> None:
+    query = "SELECT COUNT(*) FROM {object} WHERE orders.price > 1"
+    assert isinstance(parse_row_rule(query, FIELDS, object_name="orders"), RowRule)
+
+
+def test_a_keyword_as_a_column_stands_in_quotes() -> None:
+    fields = (Field("end", DateType(), "$.end"),)
+    query = "SELECT COUNT(*) FROM {object} WHERE %s < DATE '2020-01-01'"
+    with pytest.raises(SqlRuleError, match="keyword"):
+        parse_row_rule(query % "end", fields)
+    assert isinstance(parse_row_rule(query % '"end"', fields), RowRule)
 
 
 def test_a_rule_that_nests_too_deep_is_no_crash() -> None:

@@ -19,6 +19,7 @@ from lakegate.contract.type import (
     IntegerType,
     NumberType,
     StringType,
+    TimestampType,
 )
 from lakegate.gate.sql import columns
 from lakegate.gate.sql.columns import NotVectorised, evaluate_columns
@@ -102,6 +103,25 @@ def test_where_duckdb_would_stop_the_record_is_rejected() -> None:
     table = pa.table({"s": ["7", "x", None, "1"]})
     assert evaluate_columns(parsed, table).to_pylist() == [True, True, None, False]
     assert [evaluate(parsed, row) for row in table.to_pylist()] == [True, True, None, False]
+
+
+@pytest.mark.parametrize("type_", ["DATE", "TIMESTAMP", "TIMESTAMPTZ"])
+def test_an_infinite_moment_beside_a_null_is_null(type_: str) -> None:
+    kind = {"DATE": DateType(), "TIMESTAMP": TimestampType(zoned=False)}
+    fields = (
+        Field("s", StringType(), "$.s"),
+        Field("d", kind.get(type_, TimestampType()), "$.d"),
+    )
+    parsed = parse_row_rule(
+        f"SELECT COUNT(*) FROM {{object}} WHERE TRY_CAST(s AS {type_}) > d", fields
+    )
+    assert isinstance(parsed, RowRule)
+    days = pa.array([None, None, 20_000], pa.int32()).cast(pa.date32())
+    moments = pa.array(
+        [None, None, 1 << 50], pa.timestamp("us", None if "TZ" not in type_ else "UTC")
+    )
+    table = pa.table({"s": ["inf", None, "inf"], "d": days if type_ == "DATE" else moments})
+    assert evaluate_columns(parsed, table).to_pylist() == [None, None, True]
 
 
 def test_integers_beyond_64_bits_and_lists_of_dates() -> None:
