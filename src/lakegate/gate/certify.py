@@ -33,8 +33,9 @@ from lakegate.contract.type import (
     TimeType,
     Type,
 )
+from lakegate.gate.check import Check, compile_checks
 from lakegate.gate.decode.base import Decoded
-from lakegate.gate.reference import Check, Doubt, compile_checks
+from lakegate.gate.judgement import Doubt
 from lakegate.gate.references import HeldReference
 from lakegate.gate.schema import arrow_field, arrow_schema
 from lakegate.gate.sql.columns import NotVectorised, evaluate_columns

@@ -21,8 +21,9 @@ from lakegate.gate.certify import Certified, Certifier
 from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
 from lakegate.gate.decode.choice import format_of
 from lakegate.gate.decode.format import Format
+from lakegate.gate.judgement import Doubt, Judgement, too_much
 from lakegate.gate.native.choice import Path, chosen_path, native_module, native_path
-from lakegate.gate.reference import Doubt, Judgement, Reference, too_much, unknown_text
+from lakegate.gate.reference import Reference, unknown_text
 from lakegate.gate.references import ReferenceSet, hold, named
 from lakegate.gate.rejections import Notes, Rejections
 from lakegate.gate.schema import arrow_schema

@@ -31,11 +31,11 @@ from lakegate.contract.type import (
     TimeType,
     Type,
 )
+from lakegate.gate.check import Check, compile_checks
 from lakegate.gate.decode.frame import Frame
 from lakegate.gate.native.bound import check_plan, miss_texts, reader_plan
 from lakegate.gate.native.choice import FORMAT
 from lakegate.gate.path import BASE_BYTES, FAILURE_BYTES, PER_BYTE, ROOT, child
-from lakegate.gate.reference import Check, compile_checks
 from lakegate.gate.references import judged_here
 from lakegate.gate.sql.rule import row_rules
 from lakegate.gate.value import integer_range
