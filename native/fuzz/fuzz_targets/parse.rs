@@ -12,6 +12,8 @@ mod check;
 mod column;
 #[path = "../../src/failure.rs"]
 mod failure;
+#[path = "../../src/full.rs"]
+mod full;
 #[path = "../../src/json.rs"]
 mod json;
 #[path = "../../src/keys.rs"]
