@@ -9,7 +9,14 @@ from datetime import datetime, timedelta
 
 from lakegate.alert.window import Totals
 from lakegate.audit.level import Level, sla_name
-from lakegate.audit.result import AuditReport, ResultKind, RuleResult, Status, duration_text
+from lakegate.audit.result import (
+    AuditReport,
+    ResultKind,
+    RuleResult,
+    Status,
+    duration_text,
+    unit_text,
+)
 from lakegate.contract.stream import ContractRef, SlaRule, Stream
 from lakegate.contract.type import Severity
 from lakegate.state.incident_store import Breach, IncidentKind, Key
@@ -131,9 +138,8 @@ def missed_level(
         magnitude = 1.0 / float(observed) if observed > 0 else float("1e18")
     else:
         magnitude = float(observed)
-    unit = "window" if level.unit == "windows" and observed == 1 else level.unit
-    shown = duration_text(timedelta(seconds=float(observed))) if unit == "s" else (
-        f"{float(observed):,.4g} {unit}".rstrip()
+    shown = duration_text(timedelta(seconds=float(observed))) if level.unit == "s" else (
+        f"{float(observed):,.4g} {unit_text(level.unit, observed)}".rstrip()
     )  # fmt: skip
     return Breach(
         Key(stream.name, IncidentKind.SLA, sla_name(rule)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from lakegate.contract.stream import ContractRef, Place, Scope
@@ -22,6 +23,7 @@ __all__ = [
     "Sample",
     "Status",
     "duration_text",
+    "unit_text",
 ]
 
 
@@ -139,8 +141,7 @@ class RuleResult:
             number = (
                 f"{self.observed:,.4g}" if abs(self.observed) < 1000 else f"{self.observed:,.0f}"
             )
-        unit = "window" if self.unit == "windows" and self.observed == 1 else self.unit
-        return f"{number} {unit}".rstrip()
+        return f"{number} {unit_text(self.unit, self.observed)}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,11 @@ class AuditReport:
     def failures(self) -> tuple[RuleResult, ...]:
         """Every result that failed or could not be judged, whatever its severity."""
         return tuple(result for result in self.results if result.failed)
+
+
+def unit_text(unit: str, number: Decimal | Fraction | int) -> str:
+    """The unit as it is read behind the number: ``1 window``, ``2 windows``."""
+    return "window" if unit == "windows" and number == 1 else unit
 
 
 def duration_text(duration: timedelta) -> str:

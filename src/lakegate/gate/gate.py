@@ -191,7 +191,7 @@ class Gate:
                 return self._native_verdict(self._native, natively, array, keys)
         if len(values) > 1 and _size(values, self.stream.size_limit_bytes) > _BATCH_BYTES:
             return self._halved(values, keys)
-        records = _as_sequence(values, "values")
+        records = values.to_pylist() if is_arrow else values  # type: ignore[union-attr]
         tombstones = _tombstones(records, keys)
         judged = self._certify(records)
         doubts = judged.doubts
@@ -234,10 +234,10 @@ class Gate:
         if len(found.nulls) > len(tombstones):
             keyed = frozenset(tombstones)
             left = _sorted(left, [at for at in found.nulls if at not in keyed])
-        ruled, endless = frozenset(found.ruled.tolist()), frozenset(found.endless)
-        for position in _sorted(left, [*ruled, *endless]).tolist():
+        ruled, overlong = frozenset(found.ruled.tolist()), frozenset(found.overlong)
+        for position in _sorted(left, [*ruled, *overlong]).tolist():
             value = _value_at(values, position)
-            if position in endless:
+            if position in overlong:
                 rest.add(position, value, too_much(len(value)))
             elif position in ruled:
                 rest.add(position, value, self._reference.judge_doubt(value, _RULES))

@@ -50,7 +50,7 @@ _Index = npt.NDArray[np.int64]
 _Mask = npt.NDArray[np.bool_]
 _NOWHERE: _Index = np.array([], dtype=np.int64)
 _FAILED = "the native path failed"
-_ENDLESS = "paths"  # no reason to fall back: what is to be said is clear
+_OVERLONG = "paths"  # no reason to fall back: what is to be said is clear
 
 
 class _Judgement(Protocol):
@@ -77,7 +77,7 @@ class Found:
     ``rows`` are records in the schema's types and ``index`` their positions; of them ``good`` are
     accepted, and those at the positions ``ruled`` unless a rule over the whole record, or a
     relationship, rejects them, which nothing else does (:meth:`NativePath.accepted`). ``rejected``
-    and ``noted`` are positions, of which the path makes records when asked; ``endless`` are those
+    and ``noted`` are positions, of which the path makes records when asked; ``overlong`` are those
     of records with more to tell than may be, ``rest`` the positions left, ``nulls`` those of nulls.
     ``unknown_paths`` are those of all ``rows``.
     """
@@ -88,7 +88,7 @@ class Found:
     ruled: _Index
     rejected: _Index
     noted: _Index
-    endless: Sequence[int]
+    overlong: Sequence[int]
     rest: _Index
     nulls: Sequence[int]
     unknown_paths: frozenset[str]
@@ -159,10 +159,10 @@ class NativePath:
         index = np.frombuffer(judgement.kept, dtype=np.int64)
         rejected = np.frombuffer(judgement.rejected, dtype=np.int64)
         rest = _NOWHERE
-        left, endless = judgement.rest, []
+        left, overlong = judgement.rest, []
         if left:
-            endless = [position for position, why in left if self._reasons[why] == _ENDLESS]
-            left = [one for one in left if self._reasons[one[1]] != _ENDLESS]
+            overlong = [position for position, why in left if self._reasons[why] == _OVERLONG]
+            left = [one for one in left if self._reasons[one[1]] != _OVERLONG]
         if left:
             rest = np.array([position for position, _ in left], dtype=np.int64)
             for why, records in Counter(why for _, why in left).items():
@@ -189,7 +189,7 @@ class NativePath:
             ruled=ruled,
             rejected=rejected,
             noted=noted,
-            endless=endless,
+            overlong=overlong,
             rest=rest,
             nulls=judgement.nulls,
             unknown_paths=frozenset(judgement.unknown_paths),
