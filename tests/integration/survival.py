@@ -35,6 +35,9 @@ schema:
 """
 
 
+_spawned: list[subprocess.Popen[str]] = []
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """How a command ended and what it said."""
@@ -81,14 +84,33 @@ def _flushed(*streams: io.TextIOWrapper) -> Iterator[io.TextIOWrapper]:
 
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """The command as a process of its own; talks text."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "lakegate", *arguments, "--project", str(folder)],
+    command = [sys.executable, "-m", "lakegate", *arguments, "--project", str(folder)]
+    return spawn(command, PYTHONWARNINGS="ignore", **environment)
+
+
+def spawn(command: list[str], **environment: str) -> subprocess.Popen[str]:
+    """A process that talks text and does not outlive its test."""
+    process = subprocess.Popen(
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore", **environment},
+        env={**os.environ, **environment},
     )
+    _spawned.append(process)
+    return process
+
+
+def end_the_spawned() -> None:
+    """Kill what a test has left running, so that its failure is the only one."""
+    while _spawned:
+        process = _spawned.pop()
+        process.kill()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        process.wait()
 
 
 def finish(process: subprocess.Popen[str], *, timeout_s: float = 120) -> Said:

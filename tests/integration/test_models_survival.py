@@ -14,8 +14,7 @@ from .test_models import headed, make, order, publish, rows
 
 SQL = "SELECT customer, count(*) AS n FROM orders GROUP BY ALL"
 SUM = "SELECT sum(n) FROM counts"
-FIRST = ("lake.model.create", "lake.model.created", "lake.model.main")
-AGAIN = tuple(point for point in FAULT_POINTS if point not in FIRST)
+FIRST = ("lake.create.before", "lake.create.written")
 
 
 def _prepared(folder: Path, *, runs: bool) -> Path:
@@ -45,7 +44,7 @@ def test_killed_the_first_time(tmp_path: Path, point: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", AGAIN)
+@pytest.mark.parametrize("point", FAULT_POINTS)
 def test_killed_at_a_commit_point(tmp_path: Path, point: str) -> None:
     folder = _prepared(tmp_path, runs=True)
     assert finish(start(folder, "model", "run", LAKEGATE_FAULT=point)).code == -9

@@ -16,7 +16,7 @@ import lakegate as lg
 from lakegate.ingest.producer import Producer
 from lakegate.topic.base import TopicPartition
 
-from .survival import finish, make_project, order, proven, start
+from .survival import finish, make_project, order, proven, spawn, start
 
 pytestmark = pytest.mark.slow
 
@@ -44,12 +44,7 @@ COMMANDS: Commands = (
 
 def feed(folder: Path, batches: int) -> subprocess.Popen[str]:
     """One of two producers that send the same batches under the same ids."""
-    return subprocess.Popen(
-        [sys.executable, "-c", FEED, str(folder), str(batches)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return spawn([sys.executable, "-c", FEED, str(folder), str(batches)])
 
 
 def wait_until(true: Callable[[], bool], *, timeout_s: float = 60) -> None:

@@ -10,8 +10,7 @@ __all__ = ["FAULT_POINTS", "MAIN", "STAGED", "Lake", "SnapshotInfo"]
 # Where the kill harness strikes (lakegate.fault), in the order a row passes them.
 FAULT_POINTS = (
     "lake.create.before",
-    "lake.create.table",
-    "lake.create.main",
+    "lake.create.written",
     "lake.evolve.before",
     "lake.land.before",
     "lake.land.written",

@@ -223,6 +223,7 @@ def staged_id(table: Table) -> int:
     if reference is None:
         raise LakeError(
             f"table {'.'.join(table.name())} has no branch `{STAGED}`: it was not made by "
-            "Lakegate, or its creation was cut short; landing to it repairs it"
+            "Lakegate, or somebody has removed the branch; choose another table name, or make the "
+            "branch at the snapshot that was staged last"
         )
     return reference.snapshot_id

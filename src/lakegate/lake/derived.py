@@ -18,12 +18,11 @@ from lakegate.contract.stream import Partition
 from lakegate.errors import LakeError
 from lakegate.fault import reach
 from lakegate.lake import catalog
-from lakegate.lake.commit import Change, commit_change
+from lakegate.lake.create import create_table
 from lakegate.lake.failure import translated
 from lakegate.lake.generation import type_name
 from lakegate.lake.schema import partition_spec
-from lakegate.lake.snapshot import KIND, MAIN, STAGED, Kind
-from lakegate.lake.update import assert_branch, assert_schema, set_branch
+from lakegate.lake.update import assert_schema
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -114,28 +113,12 @@ def _seen(table: Table, wanted: dict[str, int]) -> Table:
 def _load_or_create(
     lake: Catalog, name: str, columns: Sequence[DerivedColumn], partitions: Sequence[Partition]
 ) -> Table:
-    from pyiceberg.exceptions import TableAlreadyExistsError
-
-    identity = catalog.identify(name)
     table = catalog.look_up(lake, name)
     if table is None:
         schema = _fresh(columns, itertools.count(1))
         spec = partition_spec(tuple(partitions), schema, None, 999)
-        lake.create_namespace_if_not_exists(identity[:-1])
-        reach("lake.model.create")
-        try:
-            table = lake.create_table(
-                identity, schema, partition_spec=spec, properties=catalog.TABLE_PROPERTIES
-            )
-        except TableAlreadyExistsError:
-            table = catalog.load(lake, name)
-    if table.metadata.current_snapshot_id is None:
-        reach("lake.model.created")
-        commit_change(table, Change(properties={KIND: Kind.CREATE.value}, branch=MAIN))
-    if STAGED not in table.metadata.refs:
-        reach("lake.model.main")
-        head = table.metadata.current_snapshot_id or -1
-        catalog.commit(table, (assert_branch(STAGED, None),), (set_branch(STAGED, head),))
+        table = create_table(lake, name, schema, spec, properties={}, summary={})
+    catalog.staged_id(table)
     return table
 
 

@@ -26,9 +26,6 @@ __all__ = ["FAULT_POINTS", "MODEL", "overwrite", "publish_derived", "write_batch
 MODEL = "model"  # lakegate.kind of the snapshots made here
 
 FAULT_POINTS = (
-    "lake.model.create",
-    "lake.model.created",
-    "lake.model.main",
     "lake.model.evolve",
     "lake.model.written",
     "lake.model.committed",

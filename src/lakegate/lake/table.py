@@ -10,11 +10,11 @@ from lakegate.contract.stream import Stream
 from lakegate.errors import CommitConflict
 from lakegate.fault import reach
 from lakegate.lake import catalog
-from lakegate.lake.commit import Change, commit_change
+from lakegate.lake.create import create_table
 from lakegate.lake.failure import translated
 from lakegate.lake.schema import TableShape, partition_spec, shape
-from lakegate.lake.snapshot import KIND, MAIN, OFFSETS, STAGED, Kind, contract_properties
-from lakegate.lake.update import assert_branch, assert_schema, set_branch, set_schema, set_spec
+from lakegate.lake.snapshot import OFFSETS, contract_properties
+from lakegate.lake.update import assert_schema, set_schema, set_spec
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -35,19 +35,18 @@ _ATTEMPTS = 5
 def ensure(lake: Catalog, stream: Stream) -> Table:
     """The table of a stream, created or evolved to the stream's contract; idempotent.
 
-    Safe for two at once, and picks up where a killed one stopped: table, then an empty snapshot on
-    ``main``, then the branch ``staged``.
+    Safe for two at once.
 
     Raises:
-        LakeError: the table cannot follow the contract; nothing was changed.
+        LakeError: the table cannot follow the contract, or is somebody else's; nothing was changed.
         CommitConflict: others kept committing; try again.
     """
     refused: CommitConflict | None = None
     for _ in range(_ATTEMPTS):
         try:
             table = _load_or_create(lake, stream)
+            catalog.staged_id(table)
             _evolve(table, stream)
-            _begin(table, stream)
         except CommitConflict as conflict:
             refused = conflict
         else:
@@ -59,21 +58,18 @@ def ensure(lake: Catalog, stream: Stream) -> Table:
 
 
 def _load_or_create(lake: Catalog, stream: Stream) -> Table:
-    from pyiceberg.exceptions import TableAlreadyExistsError
-
-    name = catalog.identify(stream.table)
     with translated(f"cannot create table {stream.table}"):
-        if lake.table_exists(name):
+        if lake.table_exists(catalog.identify(stream.table)):
             return catalog.load(lake, stream.table)
         made = shape(stream, None, {}, 0)
-        spec = partition_spec(stream.partitions, made.schema, None, 999)
-        properties = catalog.TABLE_PROPERTIES | _properties(made, {stream.contract.digest: 0})
-        lake.create_namespace_if_not_exists(name[:-1])
-        reach("lake.create.before")
-        try:
-            return lake.create_table(name, made.schema, partition_spec=spec, properties=properties)
-        except TableAlreadyExistsError:
-            return catalog.load(lake, stream.table)
+        return create_table(
+            lake,
+            stream.table,
+            made.schema,
+            partition_spec(stream.partitions, made.schema, None, 999),
+            properties=_properties(made, {stream.contract.digest: 0}),
+            summary={OFFSETS: "{}", **contract_properties(stream.contract)},
+        )
 
 
 def _properties(made: TableShape, contracts: Mapping[str, int]) -> dict[str, str]:
@@ -152,23 +148,3 @@ def _same_fields(one: PartitionSpec, other: PartitionSpec) -> bool:
     return [(f.source_id, str(f.transform)) for f in one.fields] == [
         (f.source_id, str(f.transform)) for f in other.fields
     ]
-
-
-def _begin(table: Table, stream: Stream) -> None:
-    """An empty snapshot on ``main``, and ``staged`` at it: a branch begins at a snapshot."""
-    if table.metadata.current_snapshot_id is None:
-        properties = {KIND: Kind.CREATE.value, OFFSETS: "{}"}
-        reach("lake.create.table")
-        with translated(f"cannot create table {stream.table}"):
-            commit_change(
-                table,
-                Change(properties=properties | contract_properties(stream.contract), branch=MAIN),
-            )
-    if STAGED not in table.metadata.refs:
-        reach("lake.create.main")
-        with translated(f"cannot create table {stream.table}"):
-            catalog.commit(
-                table,
-                (assert_branch(STAGED, None),),
-                (set_branch(STAGED, table.metadata.current_snapshot_id or -1),),
-            )

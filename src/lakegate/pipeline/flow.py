@@ -187,7 +187,7 @@ def land_all(lander: Lander, *, turn: Callable[[], None] = lambda: None) -> int:
     What comes meanwhile waits for the next interval.
     """
     ends = lander.ends()
-    total = _land_once(lander)  # first of all, since it finishes a table cut short in the making
+    total = _land_once(lander)  # first of all, since it makes the table
     turn()
     while lander.waiting(ends):
         total += _land_once(lander)

@@ -21,7 +21,7 @@ from lakegate.lake.catalog import look_up, staged_id
 from lakegate.lake.commit import lineage
 from lakegate.lake.derived import as_of, prepare
 from lakegate.lake.overwrite import MODEL, overwrite, publish_derived
-from lakegate.lake.snapshot import KIND, STAGED, Kind
+from lakegate.lake.snapshot import KIND, Kind
 from lakegate.transform.build import CURRENT, Rewrite, columns_of, write_changes, write_full
 from lakegate.transform.failure import ModelFailed
 from lakegate.transform.graph import Graph
@@ -126,8 +126,6 @@ class Runner:
         digest = _digest(model, pins, reads)
         wanted = _Made(digest, model.tests_digest(), inputs)
         table = look_up(self.catalog, model.name)
-        if table is not None and STAGED not in table.metadata.refs:
-            table = None  # its making was cut short; preparing it goes on where that stopped
         made = None if table is None else _made(table)
         known = made is not None and (made.digest, made.inputs) == (digest, inputs)
         if table is None or not known or full:

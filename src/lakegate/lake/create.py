@@ -1,0 +1,63 @@
+"""A table is born whole: schema, an empty snapshot on ``main`` and ``staged`` in one commit.
+
+Nobody ever sees a table without its branches, whoever is killed and whoever comes second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lakegate.fault import reach
+from lakegate.lake import catalog
+from lakegate.lake.snapshot import KIND, MAIN, STAGED, Kind
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.partitioning import PartitionSpec
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table
+
+__all__ = ["create_table"]
+
+
+def create_table(
+    lake: Catalog,
+    name: str,
+    schema: Schema,
+    spec: PartitionSpec,
+    *,
+    properties: Mapping[str, str],
+    summary: Mapping[str, str],
+) -> Table:
+    """The new table, or the one that somebody else has created first.
+
+    ``properties`` are added to those every table is made with, ``summary`` to what the empty
+    snapshot says of itself.
+
+    Raises (untranslated):
+        whatever PyIceberg, the catalog or the disk raises; then there is no table.
+    """
+    from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+    from pyiceberg.table.update.snapshot import ManageSnapshots
+
+    identity = catalog.identify(name)
+    lake.create_namespace_if_not_exists(identity[:-1])
+    reach("lake.create.before")
+    birth = lake.create_table_transaction(
+        identity, schema, partition_spec=spec, properties={**catalog.TABLE_PROPERTIES, **properties}
+    )
+    said = {KIND: Kind.CREATE.value, **summary}
+    with birth.update_snapshot(snapshot_properties=said, branch=MAIN).fast_append():
+        pass  # no files: a branch begins at a snapshot
+    (empty,) = birth.table_metadata.snapshots
+    with ManageSnapshots(birth) as branches:
+        branches.create_branch(empty.snapshot_id, STAGED)
+    reach("lake.create.written")
+    try:
+        birth.commit_transaction()
+    except (CommitFailedException, TableAlreadyExistsError):
+        with suppress(OSError):  # the sweep of maintenance takes what is left
+            lake.load_table(identity).io.delete(empty.manifest_list)
+    return catalog.load(lake, name)
