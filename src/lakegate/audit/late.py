@@ -25,6 +25,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from lakegate.audit.result import Status, duration_text
+from lakegate.wording import counted
 
 __all__ = [
     "EPOCH",
@@ -224,7 +225,7 @@ def _result(
 
 
 def _reason(late: int) -> str:
-    rows = "1 row" if abs(late) == 1 else f"{abs(late):,} rows"
+    rows = counted(abs(late), "row")
     was = "was" if abs(late) == 1 else "were"
     return f"{rows} came late" if late > 0 else f"{rows} {was} taken off"
 

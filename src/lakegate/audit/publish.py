@@ -11,6 +11,7 @@ from lakegate.audit.result import AuditReport
 from lakegate.contract.stream import Stream
 from lakegate.errors import PublishRefused
 from lakegate.fault import reach
+from lakegate.wording import counted
 
 __all__ = ["publish"]
 
@@ -90,7 +91,7 @@ def _check_report(
     holding = [r for r in newest.results if r.holds_back and r.name not in accepted]
     if len(holding) > 0:
         reasons = "\n".join(f"  {result.sentence()}" for result in holding)
-        what = "1 rule holds" if len(holding) == 1 else f"{len(holding)} rules hold"
+        what = f"{counted(len(holding), 'rule')} {'holds' if len(holding) == 1 else 'hold'}"
         raise PublishRefused(
             f"{where}: {what} it back, main stays:\n{reasons}\n"
             "put the data or the contract right and audit again; take the rows off with `lakegate "

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import cyclopts
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import console, counted, emit, say_error, unwrapped
+from lakegate.cli.output import console, emit, say_error, unwrapped
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.cli.output import console as standard_output
-from lakegate.cli.output import counted
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console

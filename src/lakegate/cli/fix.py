@@ -9,7 +9,8 @@ import cyclopts
 from cyclopts import Parameter
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, counted, emit
+from lakegate.cli.output import Format, console, emit
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

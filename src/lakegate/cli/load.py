@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, counted, emit, errors
+from lakegate.cli.output import Format, console, emit, errors
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from lakegate.ingest.loader import Loaded, Step

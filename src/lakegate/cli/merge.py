@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, counted, emit
+from lakegate.cli.output import Format, console, emit
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from lakegate.lake.merge import MergeReport

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import cyclopts
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, counted, emit
+from lakegate.cli.output import Format, console, emit
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,10 +93,9 @@ def check(*, project: ProjectOption = Path(), format: Format = "text") -> int:
         console().print(line.append(problem.message), soft_wrap=True)
         if problem.help:
             console().print(Text.assemble(("       = help: ", "bold"), problem.help))
-    noun = "model" if count == 1 else "models"
     many = len(problems)
     said = counted(many, "problem") if many else "no problems"
-    console().print(f"{'✗' if many else '✓'} {count} {noun} checked: {said}")
+    console().print(f"{'✗' if many else '✓'} {counted(count, 'model')} checked: {said}")
     return 1 if problems else 0
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Format", "console", "counted", "emit", "errors", "say_error", "unwrapped"]
 
 Format = Literal["text", "json"]
 _WHOLE = 10_000  # characters; no row is longer
@@ -27,11 +26,6 @@ def unwrapped() -> Console:
     if not out.is_terminal:
         out.width = _WHOLE
     return out
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 record``, ``2,000 records``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def errors() -> Console:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.cli.options import ProjectOption
-from lakegate.cli.output import Format, console, counted, emit, say_error, unwrapped
+from lakegate.cli.output import Format, console, emit, say_error, unwrapped
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

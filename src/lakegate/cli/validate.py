@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lakegate.cli.options import FileArgument
-from lakegate.cli.output import Format, console, counted, emit, errors, say_error
+from lakegate.cli.output import Format, console, emit, errors, say_error
+from lakegate.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from lakegate.contract.stream import Stream, UnknownFields
 from lakegate.errors import GateError
+from lakegate.gate import batch
+from lakegate.gate.batch import Values
 from lakegate.gate.certify import Certified, Certifier
 from lakegate.gate.decode.base import Decoded, Decoder, Undeclared
 from lakegate.gate.decode.choice import format_of
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gate", "Values", "compile"]
 
-Values: TypeAlias = Sequence[bytes | None] | pa.Array | pa.ChunkedArray
-_BATCH_BYTES = 1 << 30  # a string column of Arrow holds 2 GiB; larger batches are halved
 _RULES = Doubt(rules=True)
 _PATHS = ("native", "fast", "reference")
 _FEW = 64  # below this, judging one by one costs less than columns do
@@ -63,7 +63,7 @@ def compile(  # noqa: A001 - lakegate.compile, as re.compile
     """
     if not isinstance(stream, Stream):
         raise GateError(
-            f"expected a Stream, got {_kind(stream)}: take one from a contract, "
+            f"expected a Stream, got {batch.kind_of(stream)}: take one from a contract, "
             "load(file).stream(), or use lakegate.compile, which takes a file"
         )
     if isinstance(decoder, str) and decoder not in _PATHS:
@@ -175,24 +175,24 @@ class Gate:
                 raise
             return self._halved(values, keys)
         except (TypeError, AttributeError, ValueError) as error:
-            _refuse_members(values, error)
+            batch.refuse_members(values, error)
             raise
 
     def _judge(self, values: Values, keys: Values | None) -> Verdict:
-        is_arrow = _is_arrow(values, "values")
-        values = values if is_arrow else _by_position(values)
+        is_arrow = batch.is_arrow(values, "values")
+        values = values if is_arrow else batch.by_position(values)
         if self._native is not None:
-            array = _one_array(values) if is_arrow else values
+            array = batch.one_array(values) if is_arrow else values
             try:
                 natively = self._native.judge(array)
             except OverflowError:
                 return self._halved(values, keys)
             if natively is not None:
                 return self._native_verdict(self._native, natively, array, keys)
-        if len(values) > 1 and _size(values, self.stream.size_limit_bytes) > _BATCH_BYTES:
+        if batch.is_too_large(values, self.stream.size_limit_bytes):
             return self._halved(values, keys)
         records = values.to_pylist() if is_arrow else values  # type: ignore[union-attr]
-        tombstones = _tombstones(records, keys)
+        tombstones = batch.tombstones_of(records, keys)
         judged = self._certify(records)
         doubts = judged.doubts
         sure = np.zeros(len(records), dtype=bool)
@@ -228,7 +228,7 @@ class Gate:
         self, native: NativePath, found: Found, values: Values, keys: Values | None
     ) -> Verdict:
         """The verdict of what the native path found, and of the reference on what it left."""
-        tombstones = _keyed(found.nulls, len(values), keys)
+        tombstones = batch.keyed(found.nulls, len(values), keys)
         rest = _Rest()
         left = found.rest
         if len(found.nulls) > len(tombstones):
@@ -236,7 +236,7 @@ class Gate:
             left = _sorted(left, [at for at in found.nulls if at not in keyed])
         ruled, overlong = frozenset(found.ruled.tolist()), frozenset(found.overlong)
         for position in _sorted(left, [*ruled, *overlong]).tolist():
-            value = _value_at(values, position)
+            value = batch.value_at(values, position)
             if position in overlong:
                 rest.add(position, value, too_much(len(value)))
             elif position in ruled:
@@ -259,7 +259,7 @@ class Gate:
             rejected=Rejections(
                 _sorted(found.rejected, [*known]),
                 known,
-                make=lambda at: native.rejected(at, _value_at(values, at), judgement),
+                make=lambda at: native.rejected(at, batch.value_at(values, at), judgement),
                 reasons=lambda index: native.reasons(index, judgement),
                 is_critical=native.is_critical(judgement),
             ),
@@ -343,110 +343,6 @@ def _sorted(one: npt.NDArray[np.int64], other: Sequence[int]) -> npt.NDArray[np.
     if not other:
         return one
     return np.sort(np.concatenate([one, np.array(other, dtype=np.int64)]))
-
-
-def _size(values: Values, limit: int) -> int:
-    """At most this many bytes come to the decoder; counted only when it could be too many."""
-    if len(values) * limit <= _BATCH_BYTES:
-        return 0
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return int(values.nbytes)
-    return sum(len(value) for value in values if value is not None)
-
-
-def _is_arrow(values: Values, name: str) -> bool:
-    if not isinstance(values, pa.Array | pa.ChunkedArray):
-        if type(values) is not list:
-            _refuse_shape(values, name)
-        return False
-    if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
-        raise GateError(f"{name}: expected binary or large_binary, got {values.type}")
-    return True
-
-
-def _refuse_shape(values: Any, name: str) -> None:
-    """What has a length and an order is a batch; one record alone, a mapping or a set is none."""
-    if isinstance(values, bytes | bytearray | memoryview | str):
-        advice = f"one record is a batch of one: [{name[:-1]}]"
-    elif isinstance(values, Mapping) or not hasattr(values, "__getitem__"):
-        advice = "make a list of them"
-    else:
-        return
-    raise GateError(
-        f"{name}: expected a sequence of bytes or None, or an Arrow array of binary, "
-        f"got {_kind(values)}; {advice}"
-    )
-
-
-def _refuse_members(values: Any, error: Exception) -> None:
-    """Says which member is neither bytes nor None, now that something has failed."""
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return
-    for position, value in enumerate(values):
-        if value is not None and not isinstance(value, bytes):
-            advice = "encode it: value.encode()" if isinstance(value, str) else "make it bytes"
-            raise GateError(
-                f"values[{position}]: expected bytes or None, got {_kind(value)}; {advice}"
-            ) from error
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "None"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
-
-
-def _as_sequence(values: Values, name: str) -> Sequence[bytes | None]:
-    if _is_arrow(values, name):
-        return values.to_pylist()  # type: ignore[union-attr,no-any-return]
-    return _by_position(values)
-
-
-def _by_position(values: Any) -> Sequence[bytes | None]:
-    """The members in their order: a pandas Series is asked by its index; Arrow's scalars as bytes,
-    which is what the native path makes of them.
-    """
-    members = values if isinstance(values, list | tuple) else list(values)
-    first = next((member for member in members if member is not None), None)
-    if isinstance(first, pa.Scalar):
-        return [one.as_py() if isinstance(one, pa.Scalar) else one for one in members]
-    return members
-
-
-def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(values, pa.Array):
-        return values
-    if values.num_chunks == 1:
-        return values.chunk(0)
-    large = values.cast(pa.large_binary()) if values.nbytes > _BATCH_BYTES else values
-    return pa.concat_arrays(large.chunks) if large.num_chunks else pa.array([], values.type)
-
-
-def _value_at(values: Values, position: int) -> Any:
-    value = values[position]
-    return value.as_py() if isinstance(value, pa.Scalar) else value
-
-
-def _tombstones(records: Sequence[bytes | None], keys: Values | None) -> list[int]:
-    if keys is None or None not in records:
-        nulls: list[int] = []
-    else:
-        nulls = [position for position, value in enumerate(records) if value is None]
-    return _keyed(nulls, len(records), keys)
-
-
-def _keyed(nulls: Sequence[int], count: int, keys: Values | None) -> list[int]:
-    """Which of the null values have a key."""
-    if keys is None:
-        return []
-    _is_arrow(keys, "keys")  # refuses what has no length
-    if len(keys) != count:
-        raise GateError(f"expected as many keys as values: {len(keys)} and {count}")
-    if not nulls:
-        return []
-    known = _as_sequence(keys, "keys")
-    return [position for position in nulls if known[position] is not None]
 
 
 def _patterns(certified: Decoded, keeps_unknown: bool) -> set[str]:

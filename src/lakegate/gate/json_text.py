@@ -21,6 +21,7 @@ __all__ = [
     "Json",
     "Malformed",
     "canonical",
+    "is_utf8",
     "nesting",
     "observe",
     "parse",
@@ -143,6 +144,17 @@ def _decode(value: bytes) -> str:
         raise Malformed(
             "json.utf8", "UTF-8", f"byte 0x{value[error.start]:02X} at offset {error.start}"
         ) from None
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Whether the bytes are UTF-8, which all of ASCII is."""
+    if raw.isascii():
+        return True
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_depth(text: str) -> None:

@@ -22,6 +22,7 @@ from lakegate.contract.type import (
     TimeType,
 )
 from lakegate.gate.decode.base import Decoded
+from lakegate.gate.json_text import is_utf8
 from lakegate.gate.schema import arrow_type
 from lakegate.gate.value import integer_range
 
@@ -123,16 +124,8 @@ def _decodable(column: pa.Array) -> _Mask | None:
         column.validate(full=True)
     except pa.ArrowInvalid:
         raw = column.cast(pa.large_binary()).to_pylist()
-        return np.array([one is None or _is_utf8(one) for one in raw], dtype=bool)
+        return np.array([one is None or is_utf8(one) for one in raw], dtype=bool)
     return None
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _mask(holds: pa.BooleanArray) -> _Mask:

@@ -20,6 +20,7 @@ from lakegate.ingest.file import DamagedFile, digest
 from lakegate.ingest.key import Key
 from lakegate.ingest.producer import Producer, StampedLog
 from lakegate.ingest.reader import Reading, check_taken, contents
+from lakegate.wording import counted
 
 __all__ = ["Loaded", "Reading", "Step", "load_file"]
 
@@ -119,7 +120,7 @@ def load_file(
 
 
 def _damaged(path: Path, error: DamagedFile, records: int) -> str:
-    there = f"{records:,} records" if records != 1 else "1 record"
+    there = counted(records, "record")
     stay = "are loaded and stay" if records != 1 else "is loaded and stays"
     return (
         f"{path}: {error}; the {there} before that {stay}; mend the rest and load it as a file of "

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lakegate.topic.base import ProducerStamp, Record, TopicPartition
+from lakegate.wording import counted
 
 __all__ = ["StampedLog", "Unsent", "close_all", "keep", "let_go", "release", "send_abandoned"]
 
@@ -77,8 +78,7 @@ class Unsent:
     @property
     def text(self) -> str:
         """How many records of which topic, for messages."""
-        records = "1 record" if self.count == 1 else f"{self.count} records"
-        return f"{records} taken by the producer of {self.topic}"
+        return f"{counted(self.count, 'record')} taken by the producer of {self.topic}"
 
     def flush(self) -> int:
         """Append all of it; return how many records that were.

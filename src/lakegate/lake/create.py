@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
+    from pyiceberg.typedef import Identifier
 
 __all__ = ["create_table"]
 
@@ -43,7 +44,7 @@ def create_table(
     from pyiceberg.table.update.snapshot import ManageSnapshots
 
     identity = catalog.identify(name)
-    lake.create_namespace_if_not_exists(identity[:-1])
+    _make_namespace(lake, identity[:-1])
     reach("lake.create.before")
     birth = lake.create_table_transaction(
         identity, schema, partition_spec=spec, properties={**catalog.TABLE_PROPERTIES, **properties}
@@ -61,3 +62,12 @@ def create_table(
         with suppress(OSError):  # the sweep of maintenance takes what is left
             lake.load_table(identity).io.delete(empty.manifest_list)
     return catalog.load(lake, name)
+
+
+def _make_namespace(lake: Catalog, namespace: Identifier) -> None:
+    """Whoever comes first makes it; to the second a catalog in SQL may say anything."""
+    try:
+        lake.create_namespace_if_not_exists(namespace)
+    except Exception:
+        if not lake.namespace_exists(namespace):
+            raise

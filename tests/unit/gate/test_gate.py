@@ -108,7 +108,7 @@ def test_a_batch_too_large_for_one_column_is_judged_in_halves(
     records[11] = None  # type: ignore[call-overload]
     keys = [b"k"] * 500
     whole = compile(stream)(records, keys=keys)
-    monkeypatch.setattr("lakegate.gate.gate._BATCH_BYTES", 1_000)
+    monkeypatch.setattr("lakegate.gate.batch._BATCH_BYTES", 1_000)
     halves = compile(stream)(pa.array(records, pa.binary()), keys=pa.array(keys, pa.binary()))
     assert halves.accepted.combine_chunks().equals(whole.accepted.combine_chunks())
     assert halves.accepted_index.equals(whole.accepted_index)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from lakegate.errors import LakeError
 from lakegate.lake import MAIN, STAGED, Lake, create
@@ -63,6 +64,21 @@ def test_whoever_comes_first_the_other_takes_that_table(
     assert heads == {MAIN: snapshot.snapshot_id, STAGED: snapshot.snapshot_id}
     lists = list(root.rglob("snap-*.avro"))
     assert [path.as_uri() for path in lists] == [snapshot.manifest_list], "the other's is deleted"
+
+
+@makes
+def test_whoever_makes_the_namespace_first_the_other_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    root = tmp_path / "lake"
+    catalog = open_catalog(root, None)
+    catalog.create_namespace("lakegate")
+    seen = SqlCatalog.namespace_exists
+    answers = iter([False])  # as it was before the other made it
+    monkeypatch.setattr(SqlCatalog, "namespace_exists", lambda *its: next(answers, seen(*its)))
+    make(root)
+    assert next(answers, "asked") == "asked"
+    assert look_up(catalog, "orders") is not None
 
 
 @makes

@@ -17,6 +17,7 @@ from lakegate.gate.json_text import (
     MAX_DEPTH,
     Json,
     canonical,
+    is_utf8,
     nesting,
     parse,
     parse_text,
@@ -149,7 +150,7 @@ def failure_at(path: str, rule: str, expected: str, observed: bytes | None) -> F
 
 def _unwrap(value: bytes) -> Envelope:
     members, compact = _outline(value)
-    if not compact or not (value.isascii() or _is_utf8(value)) or _may_be_surrogate(value):
+    if not compact or not is_utf8(value) or _may_be_surrogate(value):
         members = _strictly(value, members)
         compact = False
     if "payload" not in members or "schema" not in members:
@@ -216,14 +217,6 @@ def strict_members(text: bytes) -> Members:
         if not members and isinstance(held, dict):
             return _rewritten(held)
     return members
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _may_be_surrogate(value: bytes) -> bool:

@@ -31,7 +31,7 @@ from lakegate.gate.decode.base import Decoded, Undeclared
 from lakegate.gate.decode.place import Notes, Place
 from lakegate.gate.decode.plan import ObjectPlan, compile_plan, is_covered
 from lakegate.gate.decode.salvage import Salvage
-from lakegate.gate.json_text import Malformed, parse
+from lakegate.gate.json_text import Malformed, is_utf8, parse
 
 __all__ = ["StructDecoder"]
 
@@ -200,7 +200,7 @@ class _Run:
             return
         place = Place(self._notes, first_row=self._count)
         keys = self._column.add(records, place).keys
-        if not _is_utf8(text) or _count_keys(text) != keys:
+        if not is_utf8(text) or _count_keys(text) != keys:
             self._doubt_repeated_keys(texts, records)
         self._index.append(np.array(positions, dtype=np.int64) + start)
         self._count += len(records)
@@ -209,7 +209,7 @@ class _Run:
         for row, (text, record) in enumerate(zip(texts, records, strict=True)):
             keys = self.plan.count(record)
             is_proven = keys in (_count_keys(text), len(_KEY.findall(text)))
-            if not is_proven or not _is_utf8(text):
+            if not is_proven or not is_utf8(text):
                 self._notes.doubtful.add(self._count + row)
 
     def finish(self) -> Decoded:
@@ -239,16 +239,6 @@ def _chunk_size(sample: Sequence[bytes | None]) -> int:
     """How many records like these to decode together."""
     mean = sum(len(value) for value in sample if value is not None) // len(sample)
     return min(max(_FEWEST, _CHUNK_BYTES // (mean + 1)), _MOST)
-
-
-def _is_utf8(text: bytes) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _count_keys(text: bytes) -> int:
