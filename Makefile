@@ -2,7 +2,8 @@
 # make native  build the gate's native path into .venv (needs cargo; everything works without)
 # make test    run the tests
 # make check   lint, types, import boundaries, the native code, a little fuzzing, and the tests on
-#              the oldest and the newest Python of 3.11-3.13 here (make test-pythons: on all of them)
+#              the oldest and the newest Python of 3.11-3.13 here (make test-pythons: on all of them;
+#              make test-lowest: with the oldest dependencies allowed)
 # make fuzz    look for an input on which the paths of the gate differ (FUZZ_SECONDS=20 for each part)
 # make bench   ratios against named baselines, measured in one run
 # make bench-peers   the same records and rules through other tools: speed and verdicts; each in an
@@ -18,7 +19,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE=
 
-.PHONY: demo native check-native test check lint types boundaries test-newest test-pythons fuzz bench bench-peers constraints clean help
+.PHONY: demo native check-native test check lint types boundaries test-newest test-pythons test-lowest fuzz bench bench-peers constraints clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -59,6 +60,10 @@ test-newest:
 # The quick tests on every other Python that is here.
 test-pythons:
 	@for python in $$(tools/pythons | tail -n +2); do tools/test-on "$$python" || exit 1; done
+
+# The quick tests with the lowest versions of its dependencies that Lakegate allows.
+test-lowest:
+	@tools/test-lowest "$(PYTHON)"
 
 FUZZ_SECONDS ?= 20
 fuzz: $(VENV)/.ready

@@ -29,12 +29,12 @@ class Running:
         host, _, port = self.url.removeprefix("http://").rpartition(":")
         return host, int(port)
 
-    def connect(self, timeout_s: float = 30) -> socket.socket:
+    def connect(self, timeout_s: float = 60) -> socket.socket:
         return socket.create_connection(self.address, timeout=timeout_s)
 
     def stop(self) -> tuple[int, str, str]:
         self.process.terminate()
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=180)
         return self.process.returncode, out, err
 
 
@@ -58,7 +58,7 @@ def gateway(folder: Path, *arguments: str, port: int = 0, **environment: str) ->
         running.process.communicate()
 
 
-def post(url: str, *, timeout: float = 10, **request: Any) -> httpx.Response:
+def post(url: str, *, timeout: float = 60, **request: Any) -> httpx.Response:
     """One request; without loading certificates, which takes longer than the request."""
     with httpx.Client(verify=False, timeout=timeout) as client:
         return client.post(url, **request)

@@ -6,10 +6,12 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -102,9 +104,14 @@ def spawn(command: list[str], **environment: str) -> subprocess.Popen[str]:
     return process
 
 
-def end_the_spawned() -> None:
-    """Kill what a test has left running, so that its failure is the only one."""
-    while _spawned:
+def spawned() -> int:
+    """How many processes there are that somebody still has to end."""
+    return len(_spawned)
+
+
+def end_the_spawned(since: int) -> None:
+    """Kill what was spawned since there were so many, so that a test's failure is the only one."""
+    while len(_spawned) > since:
         process = _spawned.pop()
         process.kill()
         for stream in (process.stdout, process.stderr):
@@ -121,6 +128,26 @@ def finish(process: subprocess.Popen[str], *, timeout_s: float = 120) -> Said:
         out, err = process.communicate()
         pytest.fail(f"{process.args} did not end; it said:\n{out}{err}")
     return Said(process.returncode, out, err)
+
+
+def wait_until(true: Callable[[], bool], *, timeout_s: float = 180) -> None:
+    """Look until it is; the time only bounds a failure."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+
+
+def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
+    """Until SIGTERM asks the process to leave; before that it kills it like any other."""
+    status = Path(f"/proc/{process.pid}/status")
+
+    def listens() -> bool:
+        assert process.poll() is None, finish(process)
+        caught = next(line for line in status.read_text().splitlines() if "SigCgt" in line)
+        return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+    wait_until(listens)
 
 
 def refused(said: Said, *parts: str) -> str:

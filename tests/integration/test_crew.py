@@ -14,8 +14,7 @@ from lakegate.errors import RunnerError
 from lakegate.runner.base import Progress
 from lakegate.topic.base import TopicPartition
 
-from .survival import call, finish, make_project, order, proven, start
-from .test_survival_together import wait_until
+from .survival import call, finish, make_project, order, proven, start, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +74,7 @@ def test_a_crew_goes_on_until_it_is_asked_to_leave(tmp_path: Path) -> None:
                 return sum(project.log.committed("lakegate.gate", s) or 0 for s in sources)
 
             wait_until(lambda: judged() == 1_000)
-            assert len(workers_of(crew.pid)) == 3
+            wait_until(lambda: len(workers_of(crew.pid)) == 3)
             fill(tmp_path, 1_000)
             wait_until(lambda: judged() == 2_000)
     finally:

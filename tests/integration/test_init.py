@@ -51,6 +51,7 @@ def test_a_name_cannot_break_the_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_next_commands_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``up``, records, a replay: the repaired records are published and in the model."""
     scaffold(tmp_path)

@@ -1,7 +1,8 @@
 """``kill -9`` at every point of landing, publishing and maintenance: nothing lost, nothing doubled.
 
 This file is also the program that is killed: ``python test_lake_survival.py DIRECTORY`` lands all
-that waits, publishes it, and ends.
+that waits, publishes it, and ends; with ``--stops`` it stops itself on the way, until it is told to
+go on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from lakegate.contract.stream import ContractRef, Partition, Stream
 from lakegate.contract.type import Field, IntegerType, StringType, TimestampType
 from lakegate.errors import CommitConflict
 from lakegate.gate.schema import arrow_schema
-from lakegate.lake import FAULT_POINTS, STAGED, Lake
+from lakegate.lake import FAULT_POINTS, STAGED, Lake, append
 from lakegate.lake.landing import GROUP, Lander
 from lakegate.topic.base import TopicPartition
 from lakegate.topic.embedded import EmbeddedLog
@@ -100,9 +100,21 @@ def land_and_publish(directory: Path) -> None:
     log.close()
 
 
-def start(directory: Path, fault: str = "") -> subprocess.Popen[bytes]:
+def stop_in_the_second_commit() -> None:
+    """Stop this process when its rows are written and nobody knows of them yet."""
+    passed: list[str] = []
+
+    def reach(point: str) -> None:
+        passed.append(point)
+        if passed.count("lake.land.written") == 2 and point == "lake.land.written":
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    append.reach = reach
+
+
+def start(directory: Path, *options: str, fault: str = "") -> subprocess.Popen[bytes]:
     environment = os.environ | {"LAKEGATE_FAULT": fault}
-    return subprocess.Popen([sys.executable, __file__, str(directory)], env=environment)
+    return subprocess.Popen([sys.executable, __file__, str(directory), *options], env=environment)
 
 
 def prove(directory: Path) -> None:
@@ -132,20 +144,19 @@ HITS = [(point, 1) for point in FAULT_POINTS] + [
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("point", "count"), HITS)
 def test_a_kill_at_this_point_loses_and_doubles_nothing(
     tmp_path: Path, point: str, count: int
 ) -> None:
     seed(tmp_path)
-    code = start(tmp_path, f"{point}:{count}").wait()
+    code = start(tmp_path, fault=f"{point}:{count}").wait()
     assert code == (-signal.SIGKILL if count == 1 else code)
     assert start(tmp_path).wait() == 0
     prove(tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_kills_at_random_lose_and_double_nothing(tmp_path: Path) -> None:
     seed(tmp_path)
     chance = random.Random(3)
@@ -161,7 +172,6 @@ def test_kills_at_random_lose_and_double_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_two_landers_at_once_land_every_row_once(tmp_path: Path) -> None:
     seed(tmp_path)
     both = [start(tmp_path), start(tmp_path)]
@@ -172,21 +182,24 @@ def test_two_landers_at_once_land_every_row_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_a_lander_that_was_stopped_while_another_landed_is_refused(tmp_path: Path) -> None:
     seed(tmp_path)
-    stopped = start(tmp_path)
-    time.sleep(2.0)
-    stopped.send_signal(signal.SIGSTOP)
+    stopped = start(tmp_path, "--stops")
     try:
-        code = start(tmp_path).wait()
-    finally:
+        how = os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert how is not None
+        assert how.si_code == os.CLD_STOPPED
+        assert start(tmp_path).wait() == 0
+        prove(tmp_path)
         stopped.send_signal(signal.SIGCONT)
-    stopped.wait()
-    assert 0 in (code, stopped.returncode)
-    assert start(tmp_path).wait() == 0
+        assert stopped.wait() == 0
+    finally:
+        stopped.kill()
+        stopped.wait()
     prove(tmp_path)
 
 
 if __name__ == "__main__":
+    if "--stops" in sys.argv:
+        stop_in_the_second_commit()
     land_and_publish(Path(sys.argv[1]))

@@ -62,7 +62,6 @@ def quarantined_once(folder: Path, *, rows: int = TWICE, more: int = 0) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("point", FAULT_POINTS)
 def test_a_kill_at_this_point_loses_and_doubles_nothing(tmp_path: Path, point: str) -> None:
     folder = fresh(tmp_path)
@@ -94,7 +93,6 @@ def test_a_kill_after_accepting_leaves_one_decision_and_nothing_published(tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_two_at_once_beside_landing(tmp_path: Path) -> None:
     folder = fresh(tmp_path)
     with lg.open(folder) as project:

@@ -87,7 +87,7 @@ def test_where_a_replayed_row_comes_from(tmp_path: Path) -> None:
     make(tmp_path, partitions=1, cast=CAST, note=NOTE)
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for arguments in (["init", "-q"], ["add", "fixes"], ["commit", "-qm", "fixes"]):
-        subprocess.run([*git, *arguments], check=True, timeout=30)
+        subprocess.run([*git, *arguments], check=True, timeout=120)
     head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
     (tmp_path / "fixes" / "note.yaml").write_text(NOTE + "# not committed\n")
     with lg.open(tmp_path) as project:

@@ -102,6 +102,7 @@ def test_a_worker_killed_over_replayed_records(tmp_path: Path, point: str) -> No
     check(tmp_path, 140)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [1])
 def test_killed_at_random(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)

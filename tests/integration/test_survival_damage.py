@@ -96,7 +96,7 @@ def test_a_segment_that_is_not_judged_yet(folder: Path, damage) -> None:  # type
     else:
         path.unlink()
     refused(call(folder, "run", "--until-idle"), path.name, "backup")
-    said = finish(start(folder, "run"), timeout_s=60)
+    said = finish(start(folder, "run"))
     refused_in(said, path.name)
 
 

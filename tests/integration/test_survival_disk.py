@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,18 @@ import pytest
 
 import lakegate as lg
 
-from .survival import Disk, call, finish, make_project, mounted, order, proven, refused, start
+from .survival import (
+    Disk,
+    call,
+    finish,
+    make_project,
+    mounted,
+    order,
+    proven,
+    refused,
+    start,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -149,12 +159,9 @@ def test_a_running_worker_waits_for_room(tmp_path: Path, point: str) -> None:
         with project.producer("orders") as producer:
             producer.send(order(1))
         worker = start(tmp_path, "run", LAKEGATE_FAULT=f"{point}:1:ENOSPC")
-        deadline = time.monotonic() + 60
-        while not _landed(project):
-            assert time.monotonic() < deadline, "it never landed"
-            time.sleep(0.1)
+        wait_until(lambda: _landed(project))
         worker.terminate()
-    said = finish(worker, timeout_s=30)
+    said = finish(worker)
     assert said.code == 0, said
     assert "trying again" in said.err
     proven(tmp_path, landed=1)

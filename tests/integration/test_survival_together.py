@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,16 @@ import lakegate as lg
 from lakegate.ingest.producer import Producer
 from lakegate.topic.base import TopicPartition
 
-from .survival import finish, make_project, order, proven, spawn, start
+from .survival import (
+    finish,
+    make_project,
+    order,
+    proven,
+    spawn,
+    start,
+    wait_until,
+    wait_until_it_listens,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -47,13 +55,6 @@ def feed(folder: Path, batches: int) -> subprocess.Popen[str]:
     return spawn([sys.executable, "-c", FEED, str(folder), str(batches)])
 
 
-def wait_until(true: Callable[[], bool], *, timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
-
-
 def together(folder: Path, batches: int, rounds: int, commands: Commands) -> None:
     """Two workers and two producers all along; beside them, in waves, two of each command."""
     toml = "[log]\npartitions = 3\nsegment_bytes = 65536\n[landing]\ninterval_s = 0.2\n"
@@ -71,6 +72,8 @@ def together(folder: Path, batches: int, rounds: int, commands: Commands) -> Non
             assert said.code == 0, said
         with lg.open(folder) as project:
             wait_until(lambda: project.status().proofs[0].total("waiting_to_judge") == 0)
+        for worker in workers:
+            wait_until_it_listens(worker)
     finally:
         for worker in workers:
             worker.terminate()
@@ -105,7 +108,7 @@ def test_two_workers_two_producers_two_landers(tmp_path: Path) -> None:
     everything_is_there(tmp_path, 200)
 
 
-@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_of_everything_at_once(tmp_path: Path) -> None:
     together(tmp_path, batches=200, rounds=2, commands=COMMANDS)
     everything_is_there(tmp_path, 4_000)
@@ -122,7 +125,7 @@ def test_a_worker_that_is_asked_to_leave_does(tmp_path: Path, number: signal.Sig
         worker = start(tmp_path, "run")
         wait_until(lambda: (project.log.committed("lakegate.gate", raw) or 0) > 0)
         worker.send_signal(number)
-        said = finish(worker, timeout_s=30)
+        said = finish(worker)
         assert said.code == 0, said
         assert "judged" in said.out
         judged = project.log.committed("lakegate.gate", raw)
@@ -137,11 +140,21 @@ def test_a_worker_that_waits_for_another_leaves_too(tmp_path: Path) -> None:
     make_project(tmp_path)
     lg.open(tmp_path).close()
     workers = [start(tmp_path, "run"), start(tmp_path, "run")]
-    wait_until(lambda: (tmp_path / ".lakegate" / "locks").exists())
-    time.sleep(1)
+    for worker in workers:
+        wait_until_it_listens(worker)
+        wait_until(lambda worker=worker: has_joined(worker))
     for worker in workers:
         worker.terminate()
-    assert [finish(worker, timeout_s=30).code for worker in workers] == [0, 0]
+    assert [finish(worker).code for worker in workers] == [0, 0]
+
+
+def has_joined(worker: subprocess.Popen[str]) -> bool:
+    """Whether it counts among the workers of the stream; of one partition, one of two waits."""
+    for link in Path(f"/proc/{worker.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if link.readlink().name == "orders.gate":
+                return True
+    return False
 
 
 def test_the_clock_of_the_log_goes_back(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ def test_first_comers_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_random_kills(tmp_path: Path) -> None:
     path = tmp_path / "log"
     open_log(path).close()

@@ -62,7 +62,7 @@ class Up:
         parts = self.parts()
         return bool(parts) and all(part["status"] == "up" for part in parts.values())
 
-    def until(self, true: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+    def until(self, true: Callable[[], bool], what: str, timeout_s: float = 180) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
             if self.process.poll() is not None:
@@ -78,7 +78,7 @@ class Up:
         return [json.loads(line) for line in self.said().splitlines() if line.startswith("{")]
 
     def get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(self.board()["monitor"], timeout=10)
+        connection = http.client.HTTPConnection(self.board()["monitor"], timeout=60)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -88,7 +88,7 @@ class Up:
 
     def post(self, body: bytes, key: str | None = None) -> int:
         """The status of one request to the gateway; 0 for a connection that broke."""
-        connection = http.client.HTTPConnection(self.board()["gateway"], timeout=30)
+        connection = http.client.HTTPConnection(self.board()["gateway"], timeout=60)
         headers = {"content-type": "application/x-ndjson"}
         if key is not None:
             headers["idempotency-key"] = key
@@ -104,12 +104,12 @@ class Up:
 
     def send(self, body: bytes, key: str) -> None:
         """A client that repeats itself until it is answered."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while self.post(body, key) not in {200, 201, 202}:
             assert time.monotonic() < deadline, self.said()[-3000:]
             time.sleep(0.1)
 
-    def stop(self, timeout_s: float = 60) -> int:
+    def stop(self, timeout_s: float = 180) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout_s)
 
@@ -125,7 +125,7 @@ def running(folder: Path) -> Iterator[Up]:
         pids = [part["pid"] for part in up.parts().values() if part["pid"]]
         up.process.kill()
         up.process.wait()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.05)
 

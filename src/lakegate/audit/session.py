@@ -9,7 +9,6 @@ those the views read, change no setting, load no extension (docs/decisions/0003-
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 import duckdb
 
 from lakegate.audit.base import Limits, Unjudgeable
+from lakegate.lake.engine import duckdb_session
 from lakegate.lake.spelling import literal
 
 __all__ = ["Session", "open_session"]
@@ -84,19 +84,9 @@ class Session:
 
 @contextmanager
 def open_session(limits: Limits) -> Iterator[Session]:
-    """An in-memory DuckDB in UTC that spills, if it must, into a directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="lakegate-audit-") as spill:
-        connection = duckdb.connect()
-        try:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET python_enable_replacements = false")
-            connection.execute(f"SET memory_limit = {literal(limits.memory)}")
-            connection.execute(f"SET temp_directory = {literal(spill)}")
-            if limits.threads is not None:
-                connection.execute(f"SET threads = {int(limits.threads)}")
-            yield Session(connection, limits)
-        finally:
-            connection.close()
+    """A DuckDB of its own, within the limits."""
+    with duckdb_session(memory=limits.memory, threads=limits.threads) as connection:
+        yield Session(connection, limits)
 
 
 def _first_line(error: duckdb.Error) -> str:

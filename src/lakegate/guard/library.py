@@ -71,6 +71,8 @@ def _no_frame(frame: Any) -> GateError:
 
 
 def _table(frame: Any) -> pa.Table:
+    if isinstance(frame, pa.Table):
+        return frame
     try:
         return pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:  # a stream, and not of rows

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 from lakegate.errors import LakeError
 from lakegate.lake.failure import LakeUnavailable, translated
 from lakegate.lake.snapshot import STAGED
+from lakegate.lock import locked
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -37,7 +36,6 @@ NAMESPACE = "lakegate"
 LAYOUT = "lakegate.layout"
 LAYOUT_VERSION = 1
 _LOOKS = 10
-_LOCK_S = 20
 
 # PyIceberg rebases a refused commit and tries again, which would land a stale writer's batch
 # twice: hence no retries of its own.
@@ -78,11 +76,9 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
                 "'%' mean something else; choose a directory without them"
             )
         make_directory(location)
-        # PyIceberg looks for its tables and then creates them: one process at a time. The lock is
-        # the directory itself, which can be had on a read-only disk too.
-        lock = os.open(location, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            _wait_for(lock, location)
+        # PyIceberg looks for its tables and then creates them: one process at a time.
+        doing = f"opening the catalog in {location}"
+        with locked(location, doing=doing, refusal=LakeUnavailable):
             properties = {
                 "type": "sql",
                 "uri": f"sqlite:///{location / 'catalog.db'}",
@@ -90,25 +86,6 @@ def open_catalog(location: Path, properties: Mapping[str, str] | None) -> Catalo
                 "py-io-impl": FILE_IO,
             }
             return _durable(LocalCatalog(NAMESPACE, **properties))
-        finally:
-            os.close(lock)
-
-
-def _wait_for(lock: int, location: Path) -> None:
-    """Take the lock; whoever holds it has it for milliseconds, unless it was stopped meanwhile."""
-    deadline = time.monotonic() + _LOCK_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise LakeUnavailable(
-                    f"another process has been opening the catalog in {location} for {_LOCK_S} s: "
-                    "is it stopped? let it go on or end it, then try again"
-                ) from None
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _durable(catalog: Catalog) -> Catalog:
@@ -159,15 +136,21 @@ def look_up(catalog: Catalog, table: str) -> Table | None:
 
 
 def refresh(table: Table) -> None:
-    """Bring ``table`` to what it is now; see :func:`look_up` on files that vanish meanwhile."""
-    for attempt in range(1, _LOOKS + 1):
-        try:
-            table.refresh()
-            return
-        except FileNotFoundError:
-            if attempt == _LOOKS:
-                raise
-            time.sleep(0.01 * attempt)
+    """Bring ``table`` to what it is now; see :func:`look_up` on files that vanish meanwhile.
+
+    Raises:
+        LakeUnavailable: the catalog is locked.
+        LakeError: the table cannot be read.
+    """
+    with translated(f"cannot read table {'.'.join(table.name())}"):
+        for attempt in range(1, _LOOKS + 1):
+            try:
+                table.refresh()
+                return
+            except FileNotFoundError:
+                if attempt == _LOOKS:
+                    raise
+                time.sleep(0.01 * attempt)
 
 
 def load(catalog: Catalog, table: str) -> Table:
@@ -196,13 +179,17 @@ def commit(
     Raises (untranslated):
         CommitFailedException: a requirement does not hold, or somebody else committed meanwhile.
     """
+    from pyiceberg.exceptions import CommitFailedException
     from pyiceberg.table.update import AssertTableUUID
 
-    response = table.catalog.commit_table(
-        table,
-        (AssertTableUUID(uuid=table.metadata.table_uuid), *requirements),
-        tuple(updates),
-    )
+    try:
+        response = table.catalog.commit_table(
+            table,
+            (AssertTableUUID(uuid=table.metadata.table_uuid), *requirements),
+            tuple(updates),
+        )
+    except FileNotFoundError as error:  # before anything is written; see look_up
+        raise CommitFailedException(f"others committed meanwhile: {error}") from error
     dropped = {entry.metadata_file for entry in table.metadata.metadata_log} - {
         entry.metadata_file for entry in response.metadata.metadata_log
     }

@@ -17,6 +17,7 @@ from lakegate.errors import CommitConflict, LakeError
 from lakegate.fault import reach
 from lakegate.lake.commit import Change, commit_change, lineage
 from lakegate.lake.datafile import discard
+from lakegate.lake.engine import duckdb_session
 from lakegate.lake.failure import translated
 from lakegate.lake.lake import Lake
 from lakegate.lake.merge_rewrite import Rewriting, write_result
@@ -142,16 +143,11 @@ class Step:
         Raises:
             CommitConflict: another merge committed first; nothing happened.
         """
-        import duckdb
-
+        workspace = self._lake.location / "spill"
         with (
             translated(f"cannot merge changes into table {self._target.table}"),
-            duckdb.connect() as connection,
+            duckdb_session(memory=self._memory_limit, workspace=workspace) as connection,
         ):
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"SET memory_limit = '{self._memory_limit}'")
-            spill = str(self._lake.location / "spill")
-            connection.execute(f"SET temp_directory = {literal(spill)}")
             connection.execute("SET preserve_insertion_order = false")
             since = self._merged.source
             if since is not None and self._lost_rows(connection, since):

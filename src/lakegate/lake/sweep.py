@@ -9,6 +9,7 @@ writer about to commit loses its files, if it takes less than the grace period.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -59,7 +60,8 @@ def sweep(table: Table, *, now: datetime, grace: timedelta = GRACE) -> Swept:
         due = {path for path in loose if suspects.get(path, at) <= limit}
         reach("lake.sweep.before")
         for path in due:
-            table.io.delete(path)
+            with suppress(FileNotFoundError):  # swept by another process
+                table.io.delete(path)
         waiting = {path: min(suspects.get(path, at), at) for path in loose - due}
         _remember(table, waiting)
     return Swept(len(due), len(waiting))

@@ -59,7 +59,7 @@ def ensure(lake: Catalog, stream: Stream) -> Table:
 
 def _load_or_create(lake: Catalog, stream: Stream) -> Table:
     with translated(f"cannot create table {stream.table}"):
-        if lake.table_exists(catalog.identify(stream.table)):
+        if catalog.look_up(lake, stream.table) is not None:
             return catalog.load(lake, stream.table)
         made = shape(stream, None, {}, 0)
         return create_table(

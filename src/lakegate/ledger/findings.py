@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lakegate.contract.cdc import CDC_COLUMNS
 from lakegate.contract.stream import Stream
-from lakegate.errors import LakeError
+from lakegate.errors import LakeError, LedgerError
 from lakegate.lake.landing import GROUP as LANDING_GROUP
 from lakegate.ledger.compare import tiling_gaps
 from lakegate.ledger.evidence import (
@@ -36,10 +36,25 @@ from lakegate.ledger.seal import Seal
 from lakegate.runner.base import GATE_GROUP
 from lakegate.topic.base import LedgerEntry, TopicLog, TopicPartition
 
-__all__ = ["Findings", "Span", "Table", "Tables", "content_columns", "gather", "raw_partition"]
+__all__ = [
+    "Findings",
+    "Overtaken",
+    "Span",
+    "Table",
+    "Tables",
+    "content_columns",
+    "gather",
+    "raw_partition",
+]
 
 
 _END = 1 << 62  # behind every offset
+
+
+class Overtaken(LedgerError):
+    """What was being read is gone because others went on, not because it was lost: begin again."""
+
+    transient = True
 
 
 class Tables(Protocol):
@@ -47,6 +62,10 @@ class Tables(Protocol):
 
     def snapshot(self, stream: Stream, branch: str) -> int | None:
         """The newest snapshot of a branch, or None if the table is not there yet."""
+        ...
+
+    def kept(self, stream: Stream, snapshot_id: int) -> bool:
+        """Whether the table still has that snapshot now: if not, its files may go."""
         ...
 
     def landed(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
@@ -67,7 +86,8 @@ class Tables(Protocol):
         """Rows of that snapshot with ``_offset >= since[_source_partition]``, all columns.
 
         Raises:
-            LakeError: a data file is missing or damaged; names it.
+            LakeError: a data file is missing or damaged; names it. A transient one says nothing of
+                the rows.
         """
         ...
 
@@ -76,7 +96,10 @@ class Tables(Protocol):
         ...
 
     def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Validated rows under the names the table gives their columns now."""
+        """Validated rows under the names the table gives their columns now.
+
+        Rows that cannot have landed in the table as it is come back as they are.
+        """
         ...
 
 
@@ -173,7 +196,13 @@ def gather(
     *,
     full: bool,
 ) -> Findings:
-    """Read from the far end of the flow to the near one."""
+    """Read from the far end of the flow to the near one; what is no fact of the data is no gap.
+
+    Raises:
+        Overtaken: a snapshot expired, and files of it were swept, while it was being read.
+        LakeError: the lake cannot be read just now (transient), or not at all.
+        TopicError: retention took what was being read.
+    """
     raw, columns = stream.topic("raw"), content_columns(stream)
     sealed = {} if full else known
     numbers = range(log.topics()[raw])
@@ -307,20 +336,36 @@ def _read_table(
     late: Mapping[int, Offsets],
     gaps: list[str],
 ) -> Table:
-    """Rows of a branch, but for those ``sealed`` vouches for; of ``late`` nobody has yet."""
+    """Rows of a branch, but for those ``sealed`` vouches for; of ``late`` nobody has yet.
+
+    Raises:
+        Overtaken: the snapshot has expired meanwhile, and files of it are gone.
+        LakeError: transient.
+    """
     if pin.snapshot is None:
         return Table(Evidence({}), {}, {})
     since = {
         partition: int(late[partition].min(initial=seal.next_offset))
         for partition, seal in sealed.items()
     }
+    damage: list[str] = []
+    evidence = None
     try:
         if not sealed:
-            gaps += tables.damage(stream, pin.snapshot)
+            damage += tables.damage(stream, pin.snapshot)
         batches = tables.rows(stream, pin.snapshot, since=since)
         evidence = read_landed(batches, stream.topic("raw"), content_columns(stream))
     except LakeError as error:
-        gaps.append(str(error))
+        if error.transient:
+            raise
+        damage.append(str(error))
+    if damage and not tables.kept(stream, pin.snapshot):
+        raise Overtaken(
+            f"snapshot {pin.snapshot} of {stream.table}@{pin.branch} expired while it was being "
+            f"read: {damage[0]}"
+        )
+    gaps += damage
+    if evidence is None:
         return Table(Evidence({}), pin.upto, pin.off)
     for partition, seal in sealed.items():
         rows = evidence.of(partition)

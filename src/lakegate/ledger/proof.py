@@ -12,34 +12,38 @@ Per raw partition, over source offsets (SEMANTICS "States of a record")::
 
 It is computed from the rows and bytes themselves and compared with the ledger, which was written in
 the same transactions. Stores are read from the far end of the flow to the near one, so that data
-moving on meanwhile never looks like a gap.
+moving on meanwhile never looks like a gap. Where retention, the sweep or another proof takes what
+is being read, the proof begins again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from lakegate.contract.stream import Stream
 from lakegate.deadletter.triage import State
-from lakegate.errors import LakegateError
+from lakegate.errors import LakegateError, TopicError
 from lakegate.ledger.books import PartitionBooks, StreamProof
 from lakegate.ledger.compare import different, entry_gaps, misplaced, name_offsets, tiling_gaps
 from lakegate.ledger.evidence import Positions, read_raw
-from lakegate.ledger.findings import Findings, Span, Tables, gather, raw_partition
+from lakegate.ledger.findings import Findings, Overtaken, Span, Tables, gather, raw_partition
 from lakegate.ledger.quarantine import less, quarantine_gaps
 from lakegate.ledger.replayed import without
 from lakegate.ledger.seal import Seal, SealBook
-from lakegate.ledger.sealing import carried, seal_proven, sealed_gaps
+from lakegate.ledger.sealing import carried, fresh_seals, let_go, sealed_gaps
 from lakegate.runner.base import GATE_GROUP
 from lakegate.topic.base import TopicLog, TopicPartition
 
 __all__ = ["prove"]
 
 _log = logging.getLogger("lakegate.ledger")
+_ATTEMPTS = 5
+_SEALED_KINDS = ("raw", "validated", "deadletter")
 
 
 def prove(
@@ -58,14 +62,69 @@ def prove(
 
     Raises:
         LedgerError: the seals cannot be read.
+        Overtaken: again and again, others took what was being read; try again.
+        LakeError: the lake cannot be read; try again if it is transient.
     """
-    known = seals.read(stream.name)
+    overtaken: LakegateError | None = None
+    for _ in range(_ATTEMPTS):
+        ground = _ground(log, stream, seals)
+        try:
+            proof = _prove(log, tables, stream, ground, seals, seal_after, full=full)
+        except Overtaken as error:
+            overtaken = error
+        except TopicError as error:
+            if ground == _ground(log, stream, seals):
+                raise
+            overtaken = error
+        else:
+            if proof.proven or ground == _ground(log, stream, seals):
+                return proof
+    raise Overtaken(
+        f"the books of {stream.name} could not be read as of one moment in {_ATTEMPTS} attempts: "
+        "retention, the sweep or another proof went on meanwhile; try again"
+    ) from overtaken
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a proof begins from: while it stays the same, a gap is none that others made."""
+
+    seals: Mapping[int, Seal]
+    starts: Mapping[TopicPartition, int]  # first offsets kept
+
+    def cut(self, stream: Stream, partition: int) -> bool:
+        """Whether retention took anything of what a seal of that partition vouches for."""
+        topics = [stream.topic(kind) for kind in _SEALED_KINDS]
+        return any(self.starts.get(TopicPartition(topic, partition), 0) > 0 for topic in topics)
+
+
+def _ground(log: TopicLog, stream: Stream, seals: SealBook) -> _Ground:
+    known, there = seals.read(stream.name), log.topics()
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in (stream.topic(kind) for kind in (*_SEALED_KINDS, "replay", "triage"))
+        for number in range(there.get(topic, 0))
+    ]
+    return _Ground(known, {source: log.start_offset(source) for source in partitions})
+
+
+def _prove(
+    log: TopicLog,
+    tables: Tables,
+    stream: Stream,
+    ground: _Ground,
+    seals: SealBook,
+    seal_after: timedelta | None,
+    *,
+    full: bool,
+) -> StreamProof:
+    known = ground.seals
     if full:
-        known = {p: s for p, s in known.items() if log.start_offset(raw_partition(stream, p)) > 0}
+        known = {number: seal for number, seal in known.items() if ground.cut(stream, number)}
     gaps: list[str] = []
     findings = gather(log, tables, stream, known, gaps, full=full)
     if gaps and known and not full:
-        return prove(log, tables, stream, seals=seals, full=True)
+        return _prove(log, tables, stream, ground, seals, None, full=True)
     partitions = range(log.topics()[stream.topic("raw")])
     books = [
         _balance(
@@ -76,7 +135,10 @@ def prove(
     proof = StreamProof(stream.name, tuple(books), tuple(dict.fromkeys(gaps)))
     if proof.proven and seal_after is not None:
         try:
-            seal_proven(log, stream, findings, known, seals, before=datetime.now(UTC) - seal_after)
+            before = datetime.now(UTC) - seal_after
+            fresh = fresh_seals(stream, findings, known, before=before)
+            if fresh:
+                let_go(log, stream, seals.extend(stream.name, fresh, over=ground.seals))
         except LakegateError as error:  # a full or read-only disk makes nothing less true
             _log.warning("%s is proven, but could not be sealed: %s", stream.name, error)
     return proof

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from lakegate.errors import LedgerError
+from lakegate.lock import locked
 
 __all__ = ["Seal", "SealBook"]
 
@@ -74,30 +75,37 @@ class SealBook:
             raise LedgerError(message) from error
         return {seal.partition: seal for seal in seals}
 
-    def extend(self, stream: str, seals: dict[int, Seal]) -> dict[int, Seal]:
-        """Keep the longer seal of each partition, here or there; return what is kept.
+    def extend(
+        self, stream: str, seals: Mapping[int, Seal], *, over: Mapping[int, Seal]
+    ) -> dict[int, Seal]:
+        """Put each seal in the place of the one it was proven ``over``; return what is kept.
 
-        Durable when it returns; several processes may do it at once.
+        Where another proof has sealed since, that one stays: retention may have followed it, and
+        what this one has not seen (a row replayed meanwhile, say) would be asked for in vain. Nor
+        does a seal become shorter. Durable when it returns; several processes may do it at once.
 
         Raises:
-            LedgerError: they cannot be written; the old ones stay.
+            LedgerError: they cannot be written, or another process has been at it for 20 s; the
+                old ones stay.
         """
         path = self._path(stream)
         fresh = path.with_suffix(".new")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                kept = self._longer(self.read(stream), seals)
+            doing = f"writing the seals in {self.directory}"
+            with locked(self.directory, doing=doing, refusal=LedgerError) as directory:
+                kept = self.read(stream)
+                kept |= {
+                    number: seal
+                    for number, seal in seals.items()
+                    if kept.get(number) == over.get(number) and not _shorter(seal, kept.get(number))
+                }
                 with fresh.open("wb") as file:
                     file.write(msgspec.json.encode([kept[number] for number in sorted(kept)]))
                     file.flush()
                     os.fsync(file.fileno())
                 fresh.replace(path)
-                os.fsync(lock)
-            finally:
-                os.close(lock)
+                os.fsync(directory)
         except OSError as error:
             message = (
                 f"cannot write the seals of {stream} to {path}: {error}; the old ones stay: "
@@ -106,14 +114,9 @@ class SealBook:
             raise LedgerError(message) from error
         return kept
 
-    @staticmethod
-    def _longer(old: dict[int, Seal], new: dict[int, Seal]) -> dict[int, Seal]:
-        longer = {
-            number: seal
-            for number, seal in new.items()
-            if number not in old or seal.next_offset >= old[number].next_offset
-        }
-        return {**old, **longer}
-
     def _path(self, stream: str) -> Path:
         return self.directory / f"{stream.replace('/', '.')}.seals.json"
+
+
+def _shorter(seal: Seal, than: Seal | None) -> bool:
+    return than is not None and seal.next_offset < than.next_offset

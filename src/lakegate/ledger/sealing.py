@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -13,10 +13,10 @@ from lakegate.errors import Fenced
 from lakegate.ledger.evidence import Offsets, Positions
 from lakegate.ledger.findings import Findings, Span, content_columns, raw_partition
 from lakegate.ledger.quarantine import letters_read
-from lakegate.ledger.seal import Seal, SealBook
+from lakegate.ledger.seal import Seal
 from lakegate.topic.base import TopicLog, TopicPartition
 
-__all__ = ["PROOF_GROUP", "carried", "seal_proven", "sealed_gaps"]
+__all__ = ["PROOF_GROUP", "carried", "fresh_seals", "let_go", "sealed_gaps"]
 
 # The consumer group that keeps raw data until it is proven; advanced when a range is sealed.
 PROOF_GROUP = "lakegate.proof"
@@ -42,17 +42,11 @@ def sealed_gaps(stream: Stream, seal: Seal, landed: Positions) -> Iterator[str]:
             yield f"{where}: rows have other content than was sealed"
 
 
-def seal_proven(
-    log: TopicLog,
-    stream: Stream,
-    findings: Findings,
-    known: dict[int, Seal],
-    seals: SealBook,
-    *,
-    before: datetime,
-) -> None:
-    """Seal what was judged before that time and is published; let retention pass it."""
-    fresh = dict(known)
+def fresh_seals(
+    stream: Stream, findings: Findings, known: Mapping[int, Seal], *, before: datetime
+) -> dict[int, Seal]:
+    """Longer seals than the known ones: of what was judged before that time and is published."""
+    fresh = {}
     for partition, entries in findings.entries.items():
         old = known.get(partition)
         first = 0 if old is None else old.next_offset
@@ -69,9 +63,12 @@ def seal_proven(
         if not (done or len(late)) or len(published) + gone != accepted:
             continue
         fresh[partition] = _extend(stream, old, span, published, findings)
-    if fresh == known:
-        return
-    for partition, seal in seals.extend(stream.name, fresh).items():
+    return fresh
+
+
+def let_go(log: TopicLog, stream: Stream, seals: Mapping[int, Seal]) -> None:
+    """Let retention pass what is sealed."""
+    for partition, seal in seals.items():
         ends = {
             "raw": seal.next_offset,
             "validated": seal.validated_next,

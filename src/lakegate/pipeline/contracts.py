@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lakegate.contract import load
 from lakegate.contract.link import link
+from lakegate.contract.loading import contract_files
 from lakegate.contract.stream import Stream
 from lakegate.errors import LakegateError, ProjectError
 
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
     from lakegate.pipeline.config import Config
     from lakegate.pipeline.in_force import InForce
 
-__all__ = ["ContractWatch", "StreamFile", "find_contracts", "streams", "streams_in_force"]
+__all__ = [
+    "ContractWatch",
+    "Stamp",
+    "StreamFile",
+    "find_contracts",
+    "stamp_of",
+    "streams",
+    "streams_in_force",
+]
 
 _log = logging.getLogger("lakegate.pipeline")
 Stamp: TypeAlias = tuple[int, int, int] | None
-_SUFFIXES = (".odcs.yaml", ".odcs.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ def find_contracts(folder: Path) -> list[Path]:
     Raises:
         ProjectError: there is none.
     """
-    found = sorted(path for path in folder.rglob("*") if path.name.endswith(_SUFFIXES))
+    found = contract_files([folder]) if folder.is_dir() else []
     if not found:
         raise ProjectError(f"no contract (*.odcs.yaml) in {folder}; write one there first")
     return found
@@ -54,7 +62,7 @@ def streams(folder: Path) -> dict[str, StreamFile]:
         ProjectError: two contracts define one stream, topic or table.
     """
     files = find_contracts(folder)
-    stamps = [_stamp(file) for file in files]
+    stamps = [stamp_of(file) for file in files]
     return _by_name(files, stamps, [load(file) for file in files])
 
 
@@ -65,7 +73,7 @@ def streams_in_force(in_force: InForce, config: Config) -> dict[str, StreamFile]
         LakegateError: not even those that were kept can be used.
     """
     files = in_force.files(config)
-    stamps = [_stamp(file) for file in files]
+    stamps = [stamp_of(file) for file in files]
     try:
         return _by_name(files, stamps, [in_force.newest(config, file) for file in files])
     except LakegateError as error:
@@ -118,7 +126,7 @@ class ContractWatch:
 
     def current(self) -> Stream:
         """The stream as its newest good contract says."""
-        stamp = _stamp(self._file)
+        stamp = stamp_of(self._file)
         if stamp != self._seen:
             self._seen = stamp
             self._reload()
@@ -139,7 +147,8 @@ class ContractWatch:
         self._stream = fresh
 
 
-def _stamp(file: Path) -> Stamp:
+def stamp_of(file: Path) -> Stamp:
+    """What changes when a file does; None when there is none."""
     try:
         status = file.stat()
     except OSError:

@@ -468,5 +468,4 @@ class Project:
             topic = stream.topic(kind)
             if topic not in there:
                 count = there.get(stream.topic("raw"), config.partitions)
-                self.log.create(topic, partitions=count, retention=retention)
-                self.log.register(PROOF_GROUP, topic)
+                self.log.create(topic, partitions=count, retention=retention, groups=(PROOF_GROUP,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from lakegate.contract.stream import Stream
 from lakegate.errors import StateError
+from lakegate.lake.branch import head
+from lakegate.lake.reading import scan, verify
 from lakegate.lake.snapshot import OFFSETS, parse_offsets
 from lakegate.ledger.books import StreamProof
 from lakegate.ledger.proof import prove
@@ -20,6 +22,8 @@ from lakegate.pipeline.reopening import reopened_windows
 from lakegate.topic.base import TopicPartition
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
     from lakegate.lake import Lake
     from lakegate.pipeline.project import Project
 
@@ -76,16 +80,31 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class LakeTables:
-    """The lake as the proof wants to read it."""
+    """The lake as the proof wants to read it.
+
+    A snapshot is read by the table's metadata of the moment it was named: should it expire while
+    another is being read, its files are there for as long as the sweep leaves them.
+    """
 
     lake: Lake
+    _seen: dict[int, Table] = field(default_factory=dict)  # by snapshot
 
     def snapshot(self, stream: Stream, branch: str) -> int | None:
         """The newest snapshot of a branch, or None if the table is not there yet."""
         if not self.lake.exists(stream):
             return None
-        head = self.lake.head(stream, branch)
-        return None if head is None else head.snapshot_id
+        table = self.lake.table(stream)
+        newest = head(table, branch)
+        if newest is None:
+            return None
+        self._seen[newest.snapshot_id] = table
+        return newest.snapshot_id
+
+    def kept(self, stream: Stream, snapshot_id: int) -> bool:
+        """Whether the table still has that snapshot now: if not, its files may go."""
+        if not self.lake.exists(stream):
+            return False
+        return self.lake.table(stream).metadata.snapshot_by_id(snapshot_id) is not None
 
     def landed(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
         """Next offset of each validated partition, by the newest snapshot that records it."""
@@ -96,28 +115,31 @@ class LakeTables:
 
     def quarantined(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
         """Per dead letter partition: below which offset the quarantined are off the branch."""
-        head = self.lake.head(stream, branch)
-        if head is None:
+        newest = self.lake.head(stream, branch)
+        if newest is None:
             return {}
-        return self.lake.quarantined(stream, snapshot_id=head.snapshot_id)
+        return self.lake.quarantined(stream, snapshot_id=newest.snapshot_id)
 
     def count(self, stream: Stream, branch: str) -> int:
         """Rows of a branch, as its metadata says."""
-        head = self.lake.head(stream, branch)
-        return 0 if head is None else head.rows
+        newest = self.lake.head(stream, branch)
+        return 0 if newest is None else newest.rows
 
     def rows(
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
         """Rows of that snapshot with ``_offset >= since[_source_partition]``."""
-        return self.lake.scan(stream, snapshot_id=snapshot_id, since=since)
+        return scan(self._seen[snapshot_id], snapshot_id=snapshot_id, since=since)
 
     def damage(self, stream: Stream, snapshot_id: int) -> Iterator[str]:
         """A sentence per data file of that snapshot that is not what was written, to the byte."""
-        return self.lake.verify(stream, snapshot_id=snapshot_id)
+        return verify(self._seen[snapshot_id], snapshot_id=snapshot_id)
 
     def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Validated rows under the names the table gives their columns now."""
+        """Validated rows under the names the table gives their columns now.
+
+        Rows that cannot have landed in the table as it is come back as they are.
+        """
         metadata = rows.schema.metadata or {}
         if metadata.get(b"lakegate.contract.digest") == stream.contract.digest.encode():
             return rows

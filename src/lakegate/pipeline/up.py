@@ -46,12 +46,13 @@ def up(root: Path, *, say: Callable[[LogLine], None]) -> None:
     config = load_config(root)
     state_folder = root / config.project.state
     lease = lease_of(state_folder)
-    holder = lease.holder()
-    if holder is not None or not lease.acquire(stopped=lambda: True, timeout_s=0):
-        raise ProjectError(
-            f"`lakegate up` already runs for {root}: pid {holder}; stop it first "
-            f"(kill {holder}), or look at it with `lakegate status --watch`"
-        )
+    while not lease.acquire(stopped=lambda: False, timeout_s=1):
+        holder = lease.holder()
+        if holder is not None:  # and not somebody who has looked whether one runs
+            raise ProjectError(
+                f"`lakegate up` already runs for {root}: pid {holder}; stop it first "
+                f"(kill {holder}), or look at it with `lakegate status --watch`"
+            )
     try:
         found = plan(root)
         with ExitStack() as stack:

@@ -27,7 +27,7 @@ from lakegate.pipeline.alerting import (
     route_of,
     routing_of,
 )
-from lakegate.pipeline.contracts import ContractWatch, StreamFile
+from lakegate.pipeline.contracts import ContractWatch, Stamp, StreamFile, stamp_of
 from lakegate.pipeline.watched import JUDGED, Seen, StreamEyes
 from lakegate.state.incident_field_store import UndeclaredStore
 from lakegate.state.incident_store import Event, Incident, IncidentKind, Key, Route
@@ -285,25 +285,20 @@ class _ConsumerFiles:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._stamps: list[tuple[str, int, int]] | None = None
+        self._stamps: list[tuple[Path, Stamp]] | None = None
         self._consumers: list[Consumer] = []
 
     def current(self) -> list[Consumer]:
         """What the files say now; one that vanishes while it is looked at is looked for again."""
         folder = self._project.root / self._project.config.alerts.consumers
         try:
-            stamps = [_stamp(file) for file in consumer_files(folder)]
+            stamps = [(file, stamp_of(file)) for file in consumer_files(folder)]
         except OSError:
             return self._consumers
         if stamps != self._stamps:
             self._consumers = consumers_of(self._project)
             self._stamps = stamps
         return self._consumers
-
-
-def _stamp(file: Path) -> tuple[str, int, int]:
-    status = file.stat()
-    return str(file), status.st_mtime_ns, status.st_size
 
 
 def _threshold(contract: Contract, object_name: str, default: int) -> int:

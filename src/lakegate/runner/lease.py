@@ -64,6 +64,7 @@ class FileLease:
     def release(self) -> None:
         """Let the next one in."""
         if self._fd is not None:
+            os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
 

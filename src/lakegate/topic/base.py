@@ -167,9 +167,16 @@ class TopicLog(Protocol):
     """A durable log. Safe for use by many processes at once; one instance belongs to one thread."""
 
     def create(
-        self, topic: str, *, partitions: int = 1, retention: Retention = Retention()
+        self,
+        topic: str,
+        *,
+        partitions: int = 1,
+        retention: Retention = Retention(),
+        groups: Sequence[str] = (),
     ) -> None:
         """Create a topic; nothing happens if it exists with as many partitions.
+
+        ``groups`` are known to it from its first record on, so that retention waits for them.
 
         Raises:
             TopicError: it exists with another number of partitions, or the name is not legal.

@@ -111,7 +111,14 @@ class EmbeddedLog:
         self._deliveries = Deliveries(self._index, self._commits, clock=clock, turn=self._turn)
         self._seen = (self._index.data_version(), 0)
 
-    def create(self, topic: str, *, partitions: int = 1, retention: Retention = _KEEP) -> None:
+    def create(
+        self,
+        topic: str,
+        *,
+        partitions: int = 1,
+        retention: Retention = _KEEP,
+        groups: Sequence[str] = (),
+    ) -> None:
         """Create a topic; see :meth:`TopicLog.create`. Names are legal as in Kafka."""
         if not _LEGAL_NAME.fullmatch(topic) or topic in {".", ".."}:
             raise TopicError(
@@ -141,6 +148,8 @@ class EmbeddedLog:
                 self._index.execute(
                     "INSERT INTO partition (topic, number) VALUES (?, ?)", number, partition
                 )
+            for group in groups:
+                self._register(group, number)
 
     def topics(self) -> dict[str, int]:
         """Every topic with its number of partitions, by name."""
@@ -258,12 +267,15 @@ class EmbeddedLog:
         """Make a group known at the start of each partition; a group that commits is known too."""
         number, _ = self._topic(topic)
         with self._index.immediate():
-            self._index.execute(
-                "INSERT OR IGNORE INTO consumer "
-                "SELECT ?, id, start_offset FROM partition WHERE topic = ?",
-                group,
-                number,
-            )
+            self._register(group, number)
+
+    def _register(self, group: str, topic: int) -> None:
+        self._index.execute(
+            "INSERT OR IGNORE INTO consumer "
+            "SELECT ?, id, start_offset FROM partition WHERE topic = ?",
+            group,
+            topic,
+        )
 
     def claim(self, group: str, source: TopicPartition) -> int:
         """Take a partition over; see :meth:`TopicLog.claim`."""

@@ -83,8 +83,8 @@ def scrub(index: Index, segments: Path) -> None:
     Raises:
         LogFull, TopicError: the disk failed; what is left is done next time.
     """
-    for rowid, topic, name, position, size in index.all(
-        "SELECT c.rowid, t.name, s.name, c.position, c.size FROM scrub c "
+    for segment, topic, name, position, size in index.all(
+        "SELECT c.segment, t.name, s.name, c.position, c.size FROM scrub c "
         "JOIN segment s ON s.id = c.segment JOIN topic t ON t.id = s.topic"
     ):
         path = segments / topic / name
@@ -92,7 +92,7 @@ def scrub(index: Index, segments: Path) -> None:
             _overwrite(path, position, size)
         reach("topic.erase.scrubbed")
         with index.immediate():
-            index.execute("DELETE FROM scrub WHERE rowid = ?", rowid)
+            index.execute("DELETE FROM scrub WHERE segment = ? AND position = ?", segment, position)
 
 
 def _overwrite(path: Path, position: int, size: int) -> None:

@@ -7,7 +7,6 @@ attached one: attached databases do not commit atomically together in WAL mode.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import apsw
 
 from lakegate.errors import DamagedLog, NewerState, TopicError, UnknownTopic
+from lakegate.lock import locked
 from lakegate.topic.base import TopicPartition
 from lakegate.topic.edge import translated
 from lakegate.topic.segment import sync_directory
@@ -142,13 +142,9 @@ class Index:
         self._lock = threading.RLock()
         with translated(self.path):
             root.mkdir(parents=True, exist_ok=True)
-            lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                # Two first comers would meet in the switch to WAL, which no busy timeout covers.
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            # Two first comers would meet in the switch to WAL, which no busy timeout covers.
+            with locked(root, doing=f"opening the log in {root}", refusal=TopicError):
                 self._open()
-            finally:
-                os.close(lock)
 
     def _open(self) -> None:
         if not self.path.exists():

@@ -7,8 +7,6 @@ no text in them can open a file.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +18,9 @@ import duckdb
 
 from lakegate.audit.base import Limits, Unjudgeable
 from lakegate.audit.session import Session
+from lakegate.lake.engine import duckdb_session
 from lakegate.lake.reading import relation
-from lakegate.lake.spelling import identifier, literal
+from lakegate.lake.spelling import identifier
 from lakegate.transform.failure import said
 from lakegate.transform.model import Model
 
@@ -121,16 +120,9 @@ def model_session(
     What does not fit into memory spills into a directory of its own below ``workspace``.
     """
     wanted = list(names)
-    workspace.mkdir(parents=True, exist_ok=True)
-    spill = tempfile.mkdtemp(prefix="model-", dir=workspace)
-    connection = duckdb.connect()
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET python_enable_replacements = false")
-        connection.execute(f"SET memory_limit = {literal(limits.memory)}")
-        connection.execute(f"SET temp_directory = {literal(spill)}")
-        if limits.threads is not None:
-            connection.execute(f"SET threads = {int(limits.threads)}")
+    with duckdb_session(
+        memory=limits.memory, threads=limits.threads, workspace=workspace
+    ) as connection:
         session = ModelSession(connection, limits)
         for name, pinned in {**pins.base(wanted), **(extra or {})}.items():
             relation(connection, pinned.table, snapshot_id=pinned.snapshot_id, name=name)
@@ -139,6 +131,3 @@ def model_session(
         for name, model in pins.views_in_order(wanted).items():
             session.rows(f"CREATE TEMP VIEW {identifier(name)} AS {model.sql}\n")
         yield session
-    finally:
-        connection.close()
-        shutil.rmtree(spill, ignore_errors=True)

@@ -15,7 +15,7 @@ ORDERS = Path(__file__).parents[3] / "examples" / "contracts" / "orders.odcs.yam
 
 def _call(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "lakegate", "contract", "sample", str(ORDERS), *arguments]
-    return subprocess.run(command, capture_output=True, timeout=60)
+    return subprocess.run(command, capture_output=True, timeout=180)
 
 
 def test_samples_are_accepted_and_repeatable() -> None:

@@ -171,7 +171,7 @@ def test_a_catalog_that_somebody_holds_open_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever was stopped while it opened the catalog does not keep others waiting for ever."""
-    monkeypatch.setattr("lakegate.lake.catalog._LOCK_S", 0.05)
+    monkeypatch.setattr("lakegate.lock._PATIENCE_S", 0.05)
     (tmp_path / "lake").mkdir()
     holder = os.open(tmp_path / "lake", os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)

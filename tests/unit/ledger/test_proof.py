@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,15 +11,18 @@ import pyarrow.compute as pc
 import pytest
 
 from lakegate.contract.stream import Enforcement, Stream
-from lakegate.errors import LedgerError
+from lakegate.errors import LakeError, LedgerError, TopicError
+from lakegate.lake.failure import LakeUnavailable
+from lakegate.ledger import proof as proving
 from lakegate.ledger.books import StreamProof
+from lakegate.ledger.findings import Overtaken
 from lakegate.ledger.proof import prove
 from lakegate.ledger.seal import SealBook
 from lakegate.ledger.sealing import PROOF_GROUP
 from lakegate.runner.embedded import Worker
 from lakegate.runner.pause import FileBrake
 from lakegate.runner.share import FileShare
-from lakegate.topic.base import Record, TopicPartition
+from lakegate.topic.base import Record, Retention, TopicPartition
 from lakegate.topic.embedded import EmbeddedLog
 from tests.unit.runner.fake_gate import NumberGate, number_stream
 
@@ -34,6 +37,7 @@ class Branches:
         self.upto: dict[int, dict[TopicPartition, int]] = {}
         self.heads: dict[str, int] = {}
         self.damaged: list[str] = []
+        self.reading: Callable[[int], None] = lambda snapshot_id: None
 
     def land(self, log: EmbeddedLog) -> None:
         batches, upto = [], {}
@@ -55,11 +59,14 @@ class Branches:
         return self.tables[self.heads["staged"]]
 
     def _move(self, branch: str, rows: pa.Table, upto: dict[TopicPartition, int]) -> None:
-        number = len(self.tables) + 1
+        number = len(self.upto) + 1
         self.tables[number], self.upto[number], self.heads[branch] = rows, upto, number
 
     def snapshot(self, stream: Stream, branch: str) -> int | None:
         return self.heads.get(branch)
+
+    def kept(self, stream: Stream, snapshot_id: int) -> bool:
+        return snapshot_id in self.tables
 
     def landed(self, stream: Stream, branch: str) -> Mapping[TopicPartition, int]:
         return self.upto[self.heads[branch]]
@@ -73,6 +80,7 @@ class Branches:
     def rows(
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
+        self.reading(snapshot_id)
         for batch in self.tables[snapshot_id].to_batches():
             keep = [
                 row["_offset"] >= since.get(row["_source_partition"], 0)
@@ -90,11 +98,12 @@ class Branches:
 class World:
     """A stream judged, landed and published, and its proof."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, passing: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.log = EmbeddedLog(folder / "log", segment_bytes=1 << 20)
         for kind in ("raw", "validated", "deadletter"):
-            self.log.create(f"numbers.{kind}", partitions=2)
+            kept = Retention(size_bytes=1) if kind in passing else Retention()
+            self.log.create(f"numbers.{kind}", partitions=2, retention=kept)
             self.log.register(PROOF_GROUP, f"numbers.{kind}")
         self.branches = Branches()
         self.seals = SealBook(folder / "ledger")
@@ -302,3 +311,124 @@ def test_a_damaged_file_is_a_gap_even_if_its_rows_read_well(world: World) -> Non
     world.flow(*VALUES)
     world.branches.damaged = ["file 7 of numbers is damaged"]
     assert world.prove().gaps == ("file 7 of numbers is damaged",)
+
+
+def expire(world: World) -> None:
+    """Others land the same rows again, so often that what was pinned expires."""
+    heads = dict(world.branches.heads)
+    for branch, head in heads.items():
+        world.branches.tamper(branch, world.branches.tables[head])
+    for head in heads.values():
+        world.branches.tables.pop(head, None)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_snapshot_that_expires_under_the_proof_is_no_gap(world: World, full: bool) -> None:
+    world.flow(*VALUES)
+    missing = iter([True])
+
+    def reading(snapshot_id: int) -> None:
+        if next(missing, False):
+            expire(world)
+            raise LakeError("a data file is missing")
+
+    world.branches.reading = reading
+    assert world.prove(full=full).gaps == ()
+
+
+def test_a_proof_that_is_overtaken_again_and_again_says_so(world: World) -> None:
+    world.flow(*VALUES)
+
+    def reading(snapshot_id: int) -> None:
+        expire(world)
+        raise LakeError("a data file is missing")
+
+    world.branches.reading = reading
+    with pytest.raises(Overtaken, match=r"5 attempts.*try again"):
+        world.prove()
+
+
+def test_a_missing_file_of_a_kept_snapshot_is_a_gap(world: World) -> None:
+    world.flow(*VALUES)
+
+    def reading(snapshot_id: int) -> None:
+        raise LakeError("a data file is missing")
+
+    world.branches.reading = reading
+    assert "a data file is missing" in world.prove().gaps
+
+
+def test_a_lake_that_cannot_be_read_just_now_is_no_gap(world: World) -> None:
+    world.flow(*VALUES)
+
+    def reading(snapshot_id: int) -> None:
+        raise LakeUnavailable("database is locked; retry")
+
+    world.branches.reading = reading
+    with pytest.raises(LakeUnavailable, match="locked"):
+        world.prove()
+
+
+def overtake(monkeypatch: pytest.MonkeyPatch, others: Callable[[], None], *, times: int) -> None:
+    """Others do something between the reading of the seals and that of the data."""
+    left = [others] * times
+    gather = proving.gather
+
+    def slowly(*arguments: object, **named: object) -> object:
+        if left:
+            left.pop()()
+        return gather(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(proving, "gather", slowly)
+
+
+@pytest.mark.parametrize(
+    "passing", [("raw",), ("validated",), ("deadletter",), ("raw", "validated", "deadletter")]
+)
+@pytest.mark.parametrize("full", [False, True])
+def test_retention_behind_another_proof_is_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passing: tuple[str, ...], full: bool
+) -> None:
+    world = World(tmp_path, passing=passing)
+    world.flow(*VALUES)
+
+    def others() -> None:
+        world.prove(seal_after=timedelta(0))
+        assert world.log.retain()
+
+    overtake(monkeypatch, others, times=1)
+    proof = world.prove(full=full, seal_after=timedelta(0))
+    assert proof.gaps == ()
+    assert (proof.total("raw"), proof.total("published")) == (200, 150)
+    assert world.prove(full=True).proven, "what retention has left"
+    world.log.close()
+
+
+def test_what_cannot_be_read_though_nobody_else_works_is_raised(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise TopicError("no such thing")
+
+    overtake(monkeypatch, refuse, times=1)
+    with pytest.raises(TopicError, match="no such thing"):
+        world.prove()
+
+
+def test_a_proof_that_began_earlier_does_not_unseal(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.flow(*VALUES)
+    gather = proving.gather
+    sealed = {}
+
+    def slowly(*arguments: object, **named: object) -> object:
+        findings = gather(*arguments, **named)  # type: ignore[arg-type]
+        monkeypatch.setattr(proving, "gather", gather)
+        world.prove(seal_after=timedelta(0))
+        sealed.update(world.seals.read("numbers"))
+        return findings
+
+    monkeypatch.setattr(proving, "gather", slowly)
+    assert world.prove(seal_after=timedelta(0)).proven
+    assert world.seals.read("numbers") == sealed, "of the other proof, to the time it was sealed"

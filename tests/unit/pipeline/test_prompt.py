@@ -129,14 +129,23 @@ def test_an_interrupted_line_is_asked_again_and_the_end_of_input_ends(project: P
 
 def test_ctrl_c_stops_a_running_query(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     running = connect(project)
-    monkeypatch.setattr(prompt, "connect", lambda _project: running)
+    pressed = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+
+    class Pressing:
+        """The connection; Ctrl-C is pressed soon after its query has begun."""
+
+        interrupt, close = running.interrupt, running.close
+
+        def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+            pressed.start()
+            return running.execute(sql)
+
+    monkeypatch.setattr(prompt, "connect", lambda _project: Pressing())
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # test workers ignore it
-    sent = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
-    sent.start()
     endless = "SELECT count(*) FROM range(1000000000000) AS t(i) WHERE i % 7 = 3"
     with pytest.raises(KeyboardInterrupt):
         execute(project, endless)
-    sent.join()
+    pressed.join()
     signal.signal(signal.SIGINT, before)
     with pytest.raises(duckdb.ConnectionException):  # it was closed, so it had ended
         running.execute("SELECT 1")

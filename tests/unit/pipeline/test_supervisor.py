@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import signal
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-from lakegate.errors import RunnerError
+from lakegate.errors import ProjectError, RunnerError
 from lakegate.pipeline.health import hindrances
 from lakegate.pipeline.metrics import exposition
 from lakegate.pipeline.supervisor.board import (
@@ -35,7 +37,7 @@ from lakegate.pipeline.supervisor.restart import RestartPolicy
 from lakegate.pipeline.supervisor.supervise import Limits, Supervisor
 from lakegate.pipeline.supervisor.trouble import Persistent
 from lakegate.pipeline.supervisor.watching import changes
-from lakegate.pipeline.up import Plan, parts_of
+from lakegate.pipeline.up import Plan, parts_of, up
 
 
 def test_waits_double_until_the_longest() -> None:
@@ -110,8 +112,8 @@ def test_a_heart_tells_the_oldest_of_the_loops_that_are_expected() -> None:
     old = time.monotonic()
     heart.turn("b")
     assert next(beat.turn for beat in heard if beat.turn is not None) < old  # of "a"
-    heart.rest("a")
     heart.facts["n"] = 1
+    heart.rest("a")
     assert next(beat for beat in heard if (beat.turn or 0) >= old).facts == {"n": 1}
 
 
@@ -125,6 +127,7 @@ def test_what_fails_is_tried_again_later_and_told_until_it_goes_well() -> None:
 
     assert not persistent.attempt(fail)
     assert heart.troubles == {"orders": "the catalog is away"}
+    persistent.due += 3_600
     assert not persistent.attempt(fail)  # not yet
     assert calls == [1]
     persistent.due = 0.0
@@ -242,7 +245,7 @@ def test_a_role_that_cannot_start_is_tried_again_and_then_left(tmp_path: Path) -
         say=said.append,
         on_down=lambda _: supervisor.stop(),
     )
-    timer = threading.Timer(60, os.kill, (os.getpid(), signal.SIGTERM))
+    timer = threading.Timer(240, os.kill, (os.getpid(), signal.SIGTERM))
     timer.start()
     try:
         supervisor.run()
@@ -262,3 +265,26 @@ def test_handlers_are_put_back(tmp_path: Path) -> None:
     supervisor.stop()
     supervisor.run()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_up_is_not_kept_from_starting_by_somebody_who_looks_whether_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lakegate.toml").touch()
+    lease = lease_of(tmp_path / ".lakegate")
+    assert lease.acquire(stopped=lambda: False)
+    lease.release()  # an earlier one, which wrote its pid
+    looking = os.open(tmp_path / ".lakegate" / "locks" / "up", os.O_RDWR)
+    fcntl.flock(looking, fcntl.LOCK_EX)
+
+    def wait(_seconds: float) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr("lakegate.pipeline.up.plan", planned)
+        os.close(looking)
+
+    def planned(_root: Path) -> None:
+        raise ProjectError("it has begun")
+
+    monkeypatch.setattr("lakegate.runner.lease.time.sleep", wait)
+    with pytest.raises(ProjectError, match="it has begun"):
+        up(tmp_path, say=lambda _line: None)

@@ -299,7 +299,7 @@ def test_workers_share_a_stream_and_keep_its_order(tmp_path: Path, count: int) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
     assert sum(each.progress.records for each in hired) == 400
     for partition in range(4):
         found = opened.read(TopicPartition("numbers.validated", partition), 0, max_records=1_000)
@@ -363,10 +363,10 @@ def test_a_second_worker_waits_until_the_first_is_gone(tmp_path: Path) -> None:
     second = FileLease(tmp_path / "lease")
     assert not second.acquire(stopped=lambda: False, timeout_s=0.05)
     assert second.holder() is not None
-    waiting = threading.Thread(target=lambda: second.acquire(stopped=lambda: False, timeout_s=30))
+    waiting = threading.Thread(target=lambda: second.acquire(stopped=lambda: False, timeout_s=120))
     waiting.start()
     first.release()
-    waiting.join(30)
+    waiting.join(120)
     assert not FileLease(tmp_path / "lease").acquire(stopped=lambda: True)
     second.release()
     assert second.holder() is None

@@ -182,3 +182,11 @@ def test_a_segment_whose_first_commit_failed_is_named_by_the_next(log):
     for topic in ("a", "b"):
         assert log.end_offset(TopicPartition(topic, 0)) == 2
         assert list(log.verify(TopicPartition(topic, 0))) == []
+
+
+def test_a_group_is_known_from_the_creation_of_a_topic_on(log: EmbeddedLog) -> None:
+    log.create("validated", partitions=2, groups=("proof",))
+    places = [TopicPartition("validated", number) for number in range(2)]
+    assert [log.committed("proof", place) for place in places] == [0, 0]
+    log.create("validated", partitions=2, groups=("another",))
+    assert log.committed("another", places[0]) is None, "it is there: nothing happens"

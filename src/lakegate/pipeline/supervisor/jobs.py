@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lakegate.contract.loading import contract_files
 from lakegate.errors import LakegateError
+from lakegate.pipeline.contracts import stamp_of
 
 if TYPE_CHECKING:
     from lakegate.pipeline.agenda import Entry
@@ -136,4 +138,4 @@ class _Desk:
 
 def _stamp(project: Project) -> object:
     folder = project.root / project.config.project.contracts
-    return [(path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.odcs.y*ml"))]
+    return [(path, stamp_of(path)) for path in contract_files([folder])]
