@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked"]
+__all__ = ["locked", "take"]
 
 _PATIENCE_S = 20
 _POLL_S = 0.02
@@ -33,7 +33,7 @@ def locked(
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         deadline = time.monotonic() + _PATIENCE_S
-        while not _is_taken(lock):
+        while not take(lock):
             if time.monotonic() >= deadline:
                 raise refusal(
                     f"another process has been {doing} for {_PATIENCE_S:g} s: is it stopped? "
@@ -45,7 +45,8 @@ def locked(
         os.close(lock)
 
 
-def _is_taken(lock: int) -> bool:
+def take(lock: int) -> bool:
+    """Take the exclusive ``flock`` of a file descriptor, if nobody has it; until it is closed."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

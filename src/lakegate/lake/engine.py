@@ -6,7 +6,6 @@ process.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakegate.lake.spelling import literal
+from lakegate.lock import take
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -61,7 +61,7 @@ def _spill_directory(workspace: Path | None) -> Iterator[Path]:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         with suppress(FileNotFoundError):
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            if _is_ours(lock) and path.exists():
+            if take(lock) and path.exists():
                 break
             os.close(lock)  # somebody took it for one that was left
     try:
@@ -75,15 +75,7 @@ def _remove_if_left(path: Path) -> None:
     with suppress(OSError):  # somebody else's, or gone
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            if _is_ours(lock):
+            if take(lock):
                 shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(lock)
-
-
-def _is_ours(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from lakegate.errors import RunnerError
+from lakegate.lock import take
 
 __all__ = ["FileLease"]
 
@@ -34,30 +34,24 @@ class FileLease:
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         fd = self._open()
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if stopped() or (deadline is not None and time.monotonic() >= deadline):
-                    os.close(fd)
-                    return False
-                time.sleep(_POLL_S)
-                continue
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-            self._fd = fd
-            return True
+        while not take(fd):
+            if stopped() or (deadline is not None and time.monotonic() >= deadline):
+                os.close(fd)
+                return False
+            time.sleep(_POLL_S)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+        return True
 
     def holder(self) -> int | None:
         """The process id of whoever holds the lease now, or None."""
         fd = self._open()
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if take(fd):
+                return None
             text = os.pread(fd, 32, 0).strip()
             return int(text) if text.isdigit() else -1
-        else:
-            return None
         finally:
             os.close(fd)
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lakegate.fault import reach
+from lakegate.lock import take
 from lakegate.topic.codec import Payload
 
 __all__ = ["SegmentReader", "SegmentWriter", "abandoned", "sync_directory"]
@@ -75,9 +76,7 @@ class SegmentWriter:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take(fd):
             os.close(fd)
             return None
         return cls(path, fd, segment)
@@ -167,12 +166,7 @@ def abandoned(path: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = True
-        except BlockingIOError:
-            free = False
-        yield free
+        yield take(fd)
     finally:
         os.close(fd)
 
