@@ -31,11 +31,12 @@ from lakegate.errors import LakegateError, TopicError
 from lakegate.ledger.books import PartitionBooks, StreamProof
 from lakegate.ledger.compare import different, entry_gaps, misplaced, name_offsets, tiling_gaps
 from lakegate.ledger.evidence import Positions, read_raw
-from lakegate.ledger.findings import Findings, Overtaken, Span, Tables, gather, raw_partition
+from lakegate.ledger.findings import Findings, Span, gather, raw_partition
 from lakegate.ledger.quarantine import less, quarantine_gaps
 from lakegate.ledger.replayed import without
 from lakegate.ledger.seal import Seal, SealBook
 from lakegate.ledger.sealing import carried, fresh_seals, let_go, sealed_gaps
+from lakegate.ledger.tables import Overtaken, Tables
 from lakegate.runner.base import GATE_GROUP
 from lakegate.topic.base import TopicLog, TopicPartition
 

@@ -15,10 +15,10 @@ from lakegate.errors import LakeError, LedgerError, TopicError
 from lakegate.lake.failure import LakeUnavailable
 from lakegate.ledger import proof as proving
 from lakegate.ledger.books import StreamProof
-from lakegate.ledger.findings import Overtaken
 from lakegate.ledger.proof import prove
 from lakegate.ledger.seal import SealBook
 from lakegate.ledger.sealing import PROOF_GROUP
+from lakegate.ledger.tables import Overtaken
 from lakegate.runner.embedded import Worker
 from lakegate.runner.pause import FileBrake
 from lakegate.runner.share import FileShare
