@@ -1,4 +1,4 @@
-"""The lock of a directory: whoever has it has it for milliseconds, unless it was stopped."""
+"""Locks of files and directories, which the system takes back from whoever dies."""
 
 from __future__ import annotations
 

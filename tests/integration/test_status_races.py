@@ -110,3 +110,21 @@ def test_rows_of_a_contract_the_table_does_not_know_yet_wait(folder: Path, chang
         proven(project, accepted=2, landed=1)
         project.run("orders", until="idle")
         proven(project, accepted=2, landed=2)
+
+
+def test_a_column_that_is_renamed_while_the_table_is_read_is_no_gap(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = "      - {id: extra, name: extra, logicalType: string}"
+    make_project(folder, more=before)
+    with lg.open(folder) as project:
+        flow(project, b'{"number": 1, "note": "x", "extra": "said"}')
+    make_project(folder, version="1.1.0", more=before.replace("name: extra", "name: more"))
+    with lg.open(folder) as project:
+        stream = project.stream("orders")
+        read = before_staged_is_read(monkeypatch, lambda: project.lake.ensure(stream))
+        status = project.status("orders")
+        assert status.proven, status.proofs[0].gaps
+        assert read == ["main", "staged"]
+        assert project.lake.table("orders").schema().find_field("more")
+        assert project.status("orders").proven

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from rich.console import Console
 
+__all__ = ["Format", "console", "emit", "errors", "say_error", "unwrapped"]
 
 Format = Literal["text", "json"]
 _WHOLE = 10_000  # characters; no row is longer

@@ -63,7 +63,7 @@ def contract_of(schema: pa.Schema) -> ContractRef | None:
 
 
 def conformed(table: Table, stream: Stream, rows: pa.Table) -> pa.Table:
-    """Validated rows in the columns of the table as it is now, whichever contract judged them.
+    """Validated rows in the columns of ``table``, whichever contract judged them.
 
     Rows of a contract that the table has not followed yet come back as they are, if landing would
     refuse them: none of them can be in the table.

@@ -29,6 +29,7 @@ __all__ = [
     "look_up",
     "open_catalog",
     "refresh",
+    "staged_id",
 ]
 
 NAMESPACE = "lakegate"
@@ -210,7 +211,7 @@ def staged_id(table: Table) -> int:
     if reference is None:
         raise LakeError(
             f"table {'.'.join(table.name())} has no branch `{STAGED}`: it was not made by "
-            "Lakegate, or somebody has removed the branch; choose another table name, or make the "
-            "branch at the snapshot that was staged last"
+            "Lakegate, or somebody has removed the branch; choose another table name, make the "
+            "branch at the snapshot that was staged last, or drop the table if it is empty"
         )
     return reference.snapshot_id

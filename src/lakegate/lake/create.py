@@ -38,7 +38,9 @@ def create_table(
     snapshot says of itself.
 
     Raises (untranslated):
-        whatever PyIceberg, the catalog or the disk raises; then there is no table.
+        CommitFailedException: the catalog has refused, and there is no table: try again.
+        whatever else PyIceberg, the catalog or the disk raises: there is no table, or the catalog
+            did not say.
     """
     from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
     from pyiceberg.table.update.snapshot import ManageSnapshots
@@ -46,9 +48,13 @@ def create_table(
     identity = catalog.identify(name)
     _make_namespace(lake, identity[:-1])
     reach("lake.create.before")
-    birth = lake.create_table_transaction(
-        identity, schema, partition_spec=spec, properties={**catalog.TABLE_PROPERTIES, **properties}
-    )
+    properties = {**catalog.TABLE_PROPERTIES, **properties}
+    try:
+        birth = lake.create_table_transaction(
+            identity, schema, partition_spec=spec, properties=properties
+        )
+    except TableAlreadyExistsError:  # a REST catalog says so before anything is written
+        return catalog.load(lake, name)
     said = {KIND: Kind.CREATE.value, **summary}
     with birth.update_snapshot(snapshot_properties=said, branch=MAIN).fast_append():
         pass  # no files: a branch begins at a snapshot
@@ -59,8 +65,11 @@ def create_table(
     try:
         birth.commit_transaction()
     except (CommitFailedException, TableAlreadyExistsError):
+        theirs = catalog.look_up(lake, name)
+        if theirs is None:
+            raise
         with suppress(OSError):  # the sweep of maintenance takes what is left
-            lake.load_table(identity).io.delete(empty.manifest_list)
+            theirs.io.delete(empty.manifest_list)
     return catalog.load(lake, name)
 
 

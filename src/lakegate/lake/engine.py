@@ -1,7 +1,7 @@
 """DuckDB as every room uses it: in memory, in UTC, spilling into a directory of its own.
 
-Two that spill into one directory would meet: DuckDB before 2.0 names its files alike in every
-process.
+Two that spill into one directory may meet (DuckDB tells its files apart by the process id, which
+two containers share), and what a killed process has spilled would stay for ever.
 """
 
 from __future__ import annotations
@@ -59,11 +59,17 @@ def _spill_directory(workspace: Path | None) -> Iterator[Path]:
         _remove_if_left(left)
     while True:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # somebody took it for one that was left
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            if take(lock) and path.exists():
+            try:
+                is_ours = take(lock) and path.exists()
+            except BaseException:
+                os.close(lock)
+                path.rmdir()
+                raise
+            if is_ours:
                 break
-            os.close(lock)  # somebody took it for one that was left
+            os.close(lock)
     try:
         yield path
     finally:

@@ -129,19 +129,6 @@ class Lake:
 
         return append(self.table(stream), stream, rows, offsets=offsets, keep=self.keep)
 
-    def conform(self, stream: Stream, rows: pa.Table) -> pa.Table:
-        """Validated rows in the columns of the table as it is now, whichever contract judged them.
-
-        Rows that cannot have landed come back as they are: there is no table yet, or it has not
-        followed their contract yet.
-
-        Raises:
-            LakeError: they do not fit the table.
-        """
-        from lakegate.lake.append import conformed
-
-        return conformed(self.table(stream), stream, rows) if self.exists(stream) else rows
-
     def landed(self, stream: Stream | str) -> dict[TopicPartition, int]:
         """The next offset to land of every partition of the validated topic that ever landed."""
         from lakegate.lake.append import landed

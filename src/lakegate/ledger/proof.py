@@ -82,7 +82,8 @@ def prove(
                 return proof
     raise Overtaken(
         f"the books of {stream.name} could not be read as of one moment in {_ATTEMPTS} attempts: "
-        "retention, the sweep or another proof went on meanwhile; try again"
+        f"retention, the sweep or another proof went on meanwhile ({overtaken or 'seals moved'}); "
+        "try again"
     ) from overtaken
 
 

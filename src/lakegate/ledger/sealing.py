@@ -45,7 +45,7 @@ def sealed_gaps(stream: Stream, seal: Seal, landed: Positions) -> Iterator[str]:
 def fresh_seals(
     stream: Stream, findings: Findings, known: Mapping[int, Seal], *, before: datetime
 ) -> dict[int, Seal]:
-    """Longer seals than the known ones: of what was judged before that time and is published."""
+    """Newer seals than the known ones: of what was judged before that time and is published."""
     fresh = {}
     for partition, entries in findings.entries.items():
         old = known.get(partition)

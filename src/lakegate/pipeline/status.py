@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lakegate.contract.stream import Stream
 from lakegate.errors import StateError
+from lakegate.lake.append import conformed
 from lakegate.lake.branch import head
 from lakegate.lake.reading import scan, verify
 from lakegate.lake.snapshot import OFFSETS, parse_offsets
@@ -82,23 +83,21 @@ class Status:
 class LakeTables:
     """The lake as the proof wants to read it.
 
-    A snapshot is read by the table's metadata of the moment it was named: should it expire while
-    another is being read, its files are there for as long as the sweep leaves them.
+    A table is read by its metadata of the moment a snapshot was last asked for: what expires or is
+    renamed meanwhile stays as it was, and files are there for as long as the sweep leaves them.
     """
 
     lake: Lake
-    _seen: dict[int, Table] = field(default_factory=dict)  # by snapshot
+    _seen: dict[str, Table] = field(default_factory=dict)  # by stream
 
     def snapshot(self, stream: Stream, branch: str) -> int | None:
         """The newest snapshot of a branch, or None if the table is not there yet."""
         if not self.lake.exists(stream):
+            self._seen.pop(stream.name, None)
             return None
-        table = self.lake.table(stream)
+        table = self._seen[stream.name] = self.lake.table(stream)
         newest = head(table, branch)
-        if newest is None:
-            return None
-        self._seen[newest.snapshot_id] = table
-        return newest.snapshot_id
+        return None if newest is None else newest.snapshot_id
 
     def kept(self, stream: Stream, snapshot_id: int) -> bool:
         """Whether the table still has that snapshot now: if not, its files may go."""
@@ -129,22 +128,24 @@ class LakeTables:
         self, stream: Stream, snapshot_id: int, *, since: Mapping[int, int]
     ) -> Iterator[pa.RecordBatch]:
         """Rows of that snapshot with ``_offset >= since[_source_partition]``."""
-        return scan(self._seen[snapshot_id], snapshot_id=snapshot_id, since=since)
+        return scan(self._seen[stream.name], snapshot_id=snapshot_id, since=since)
 
     def damage(self, stream: Stream, snapshot_id: int) -> Iterator[str]:
         """A sentence per data file of that snapshot that is not what was written, to the byte."""
-        return verify(self._seen[snapshot_id], snapshot_id=snapshot_id)
+        return verify(self._seen[stream.name], snapshot_id=snapshot_id)
 
     def conform(self, stream: Stream, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Validated rows under the names the table gives their columns now.
+        """Validated rows under the names the table gives their columns.
 
         Rows that cannot have landed in the table as it is come back as they are.
         """
         metadata = rows.schema.metadata or {}
-        if metadata.get(b"lakegate.contract.digest") == stream.contract.digest.encode():
+        table = self._seen.get(stream.name)
+        is_newest = metadata.get(b"lakegate.contract.digest") == stream.contract.digest.encode()
+        if is_newest or table is None:
             return rows
-        table = self.lake.conform(stream, pa.Table.from_batches([rows]))
-        return table.combine_chunks().to_batches()[0]
+        found = conformed(table, stream, pa.Table.from_batches([rows]))
+        return found.combine_chunks().to_batches()[0]
 
 
 def status_of(project: Project, chosen: Sequence[Stream], *, full: bool) -> Status:

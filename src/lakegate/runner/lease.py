@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lakegate.errors import RunnerError
@@ -39,26 +40,28 @@ class FileLease:
                 os.close(fd)
                 return False
             time.sleep(_POLL_S)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._fd = fd
+        with suppress(OSError):  # a full disk: then nobody can say who has it
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         return True
 
     def holder(self) -> int | None:
-        """The process id of whoever holds the lease now, or None."""
+        """The process id of whoever holds the lease now, or None; never takes it for long."""
         fd = self._open()
         try:
             if take(fd):
                 return None
             text = os.pread(fd, 32, 0).strip()
-            return int(text) if text.isdigit() else -1
+            return int(text) if text.isdigit() else None  # somebody else is looking
         finally:
             os.close(fd)
 
     def release(self) -> None:
         """Let the next one in."""
         if self._fd is not None:
-            os.ftruncate(self._fd, 0)
+            with suppress(OSError):
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
 

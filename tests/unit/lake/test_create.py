@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+from pyiceberg.table import CreateTableTransaction
 
 from lakegate.errors import LakeError
 from lakegate.lake import MAIN, STAGED, Lake, create
@@ -79,6 +81,39 @@ def test_whoever_makes_the_namespace_first_the_other_takes_it(
     make(root)
     assert next(answers, "asked") == "asked"
     assert look_up(catalog, "orders") is not None
+
+
+@makes
+def test_a_catalog_that_says_at_once_that_there_is_one_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    """As a REST catalog does, which is told of a table before it is written."""
+    root = tmp_path / "lake"
+
+    def staged(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        make(root)
+        raise TableAlreadyExistsError("orders")
+
+    monkeypatch.setattr(SqlCatalog, "create_table_transaction", staged)
+    make(root)
+    table = look_up(open_catalog(root, None), "orders")
+    assert table is not None
+    assert len(table.snapshots()) == 1
+
+
+def test_a_creation_that_was_refused_for_another_reason_is_tried_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a Hive catalog does when it cannot have its lock."""
+
+    def refuse(_: object) -> None:
+        monkeypatch.undo()
+        raise CommitFailedException("no lock")
+
+    monkeypatch.setattr(CreateTableTransaction, "commit_transaction", refuse)
+    lake.ensure(ORDERS)
+    assert lake.exists(ORDERS)
 
 
 @makes

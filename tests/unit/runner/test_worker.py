@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -370,6 +372,16 @@ def test_a_second_worker_waits_until_the_first_is_gone(tmp_path: Path) -> None:
     assert not FileLease(tmp_path / "lease").acquire(stopped=lambda: True)
     second.release()
     assert second.holder() is None
+
+
+def test_one_who_looks_is_no_holder_to_another_who_looks(tmp_path: Path) -> None:
+    lease = FileLease(tmp_path / "lease")
+    assert lease.acquire(stopped=lambda: False)
+    assert FileLease(tmp_path / "lease").holder() == os.getpid()
+    lease.release()
+    with (tmp_path / "lease").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        assert lease.holder() is None
 
 
 def test_a_full_log_is_told_and_nothing_is_lost(log: EmbeddedLog, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ class ChangeGate(Gate):
         if keys is not None:
             refuse_count(keys, len(records))
             known = sequence(keys, "keys")
-        batch = EventBatch(len(records))
+        batch = EventBatch()
         for position, (value, key) in enumerate(zip(records, known, strict=True)):
             if value is None and key is not None:
                 batch.passed.append(position)

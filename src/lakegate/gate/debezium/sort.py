@@ -48,7 +48,6 @@ Group: TypeAlias = tuple[frozenset[str], str]
 class EventBatch:
     """What the events of one batch are, by position."""
 
-    size: int
     changes: dict[int, Change] = field(default_factory=dict)
     rows: dict[Group, tuple[list[int], list[bytes]]] = field(default_factory=dict)
     unavailable: dict[int, list[str]] = field(default_factory=dict)
